@@ -1,1 +1,629 @@
-//! hub
+//! The rules of the hub: who is there, who hears what (steps 5 to 7 of the message path).
+//!
+//! Pure: no socket, clock, randomness or JSON comes in here. Commands and the time go in, events come out in the outbox
+//! that the caller lends, until `next_deadline`. The hub owns the deadlines of its own promises (nudges, requests,
+//! claims), in its own wheel. Source: `PROTOCOLS.md` section 1.
+
+mod channel;
+mod check;
+mod claim;
+pub mod command;
+pub mod event;
+pub mod id;
+mod linkage;
+mod packed;
+mod peer;
+mod reconnect;
+mod request;
+
+pub use packed::{TokenMap, TokenSet};
+pub use peer::{Card, Peer, Stage};
+
+use crate::config::Scope;
+use crate::index::{Arena, ClaimKey, Key, Links, List, Names, PeerKey, RequestKey, TimerKey};
+use crate::wheel::Wheel;
+use channel::Channels;
+use claim::Claim;
+use command::{Command, DeboutKind, DeboutSelection, PeerFault, Routed, Targets};
+use event::{Event, FailedRequest, Failure, Forwarded, Outbox, Shown};
+use id::FreshIds;
+use linkage::Linkages;
+use request::Requests;
+use std::borrow::Cow;
+use std::hash::RandomState;
+use std::net::IpAddr;
+
+/// Milliseconds of a clock that never goes back.
+pub type Millis = u64;
+
+/// The rules that can be set.
+#[derive(Clone, Debug)]
+pub struct Rules {
+    /// How far `publish`, `notify` and `request` reach.
+    pub scope: Scope,
+    /// The debug channel's name (token) if the debug stream is on.
+    pub debout_channel: Option<Box<str>>,
+    /// Time between two nudges, ms; 0 turns them off.
+    pub nudge_interval_ms: Millis,
+    /// Time that the holder of a claimed id has for a sign of life, ms.
+    pub probe_time_ms: Millis,
+    /// Time that an answer may take unless the request says otherwise, ms.
+    pub request_timeout_ms: Millis,
+    /// The longest time that a request may ask for, ms.
+    pub request_timeout_max_ms: Millis,
+    /// Tags of one peer, at most.
+    pub tags_max: usize,
+    /// Bytes of one peer's properties, at most.
+    pub properties_bytes_max: usize,
+    /// Channels of one peer, at most.
+    pub channels_max: usize,
+    /// Requests of one peer that wait for an answer, at most.
+    pub pending_requests_max: usize,
+}
+
+/// All peers and what holds between them.
+#[derive(Debug)]
+pub struct Hub {
+    rules: Rules,
+    peers: Arena<PeerKey, Peer>,
+    ids: Names<PeerKey>,
+    linkages: Linkages,
+    channels: Channels,
+    requests: Requests,
+    claims: Arena<ClaimKey, Claim>,
+    wheel: Wheel<Deadline>,
+    due: Vec<Deadline>,
+    /// The number of the next connection.
+    next_number: u64,
+}
+
+/// What the hub has promised to do at a certain time.
+#[derive(Clone, Copy, Debug)]
+enum Deadline {
+    Nudge(PeerKey),
+    Request(RequestKey),
+    Claim(ClaimKey),
+}
+
+impl Hub {
+    /// Peers at most, and requests that wait at most: with one deadline for each peer, claim and request, all fit into
+    /// the 2^24 keys of the wheel.
+    pub const CAPACITY: usize = 1 << 22;
+    /// Memberships at most, since a key has 24 bits for the slot.
+    const MEMBERSHIPS_MAX: usize = (1 << 24) - 1;
+    /// Deadlines are kept this coarsely, ms: far below what anybody waits for here, and so that many connections share
+    /// one wake-up.
+    const RESOLUTION_MS: Millis = 8;
+
+    /// An empty hub. `hasher` keys the maps whose keys peers choose.
+    pub fn new(rules: Rules, hasher: RandomState, now: Millis) -> Hub {
+        Hub {
+            rules,
+            peers: Arena::new(),
+            ids: Names::new(hasher.clone()),
+            linkages: Linkages::new(hasher.clone()),
+            channels: Channels::new(hasher.clone()),
+            requests: Requests::new(hasher),
+            claims: Arena::new(),
+            wheel: Wheel::new(Self::RESOLUTION_MS, now),
+            due: Vec::new(),
+            next_number: 0,
+        }
+    }
+
+    /// A connection has opened: makes its peer, with a fresh id. The caller keeps fewer than `CAPACITY` of them. O(1).
+    pub fn connect(
+        &mut self,
+        now: Millis,
+        remote_address: IpAddr,
+        ids: &mut FreshIds,
+        out: &mut Outbox<'_>,
+    ) -> PeerKey {
+        let mut id = ids.id();
+        while self.find(id.as_str()).is_some() {
+            id = ids.id();
+        }
+        let nudge = match self.rules.nudge_interval_ms {
+            0 => TimerKey::NONE,
+            // A phase of its own for everybody, or a crowd that came together would be nudged in one burst for ever.
+            interval => self.wheel.arm(
+                now + 1 + ids.number() % interval,
+                Deadline::Nudge(self.peers.vacant_key()),
+            ),
+        };
+        let key = self.peers.insert(Peer {
+            card: Card {
+                id: id.as_str().into(),
+                debout_cluster: None,
+                user_id: Box::default(),
+                tags: TokenSet::default(),
+                properties: TokenMap::default(),
+                remote_address,
+                start_time: None,
+            },
+            stage: Stage::Connected,
+            hears: false,
+            shows: false,
+            extended: false,
+            debout_selection: DeboutSelection::default(),
+            number: self.next_number,
+            secret: None,
+            linkage: Key::NONE,
+            in_linkage: Links::default(),
+            memberships: List::default(),
+            asking: List::default(),
+            asked: List::default(),
+            claim: ClaimKey::NONE,
+            claimants: List::default(),
+            nudge,
+        });
+        self.next_number += 1;
+        self.enter_id(key);
+        self.debout(out, DeboutKind::Connected, key, Shown::Empty);
+        self.tell_one(out, key, Event::Accept);
+        key
+    }
+
+    /// Carries out a peer's command. A fault is the peer's own; it changes nothing for anybody else.
+    /// O(receivers), and O(log) or better in everything else.
+    pub fn handle<'a>(
+        &mut self,
+        now: Millis,
+        peer: PeerKey,
+        command: Command<'a>,
+        ids: &mut FreshIds,
+        out: &mut Outbox<'a>,
+    ) -> Result<(), PeerFault> {
+        match command {
+            Command::Initiate(initiation) => self.initiate(now, peer, *initiation, ids, out)?,
+            Command::AddTags(tags) => {
+                let more = tags.iter().map(|tag| tag.as_ref());
+                let tags = self.peers[peer].card.tags.with(more);
+                self.check_tags(&tags)?;
+                self.peers[peer].card.tags = tags;
+                self.announce(out, peer, Event::Alter(peer));
+            }
+            Command::RemoveTags(tags) => {
+                let card = &mut self.peers[peer].card;
+                card.tags = card.tags.without(tags.iter().map(|tag| tag.as_ref()));
+                self.announce(out, peer, Event::Alter(peer));
+            }
+            Command::SetProperties(properties) => {
+                let newer = properties.iter().map(|one| (one.name.as_ref(), one.value));
+                let properties = self.peers[peer].card.properties.with(newer);
+                self.check_properties(&properties)?;
+                self.peers[peer].card.properties = properties;
+                self.announce(out, peer, Event::Alter(peer));
+            }
+            Command::SelectDebout(selection) => {
+                self.peers[peer].debout_selection.merge(selection);
+                self.announce(out, peer, Event::Alter(peer));
+            }
+            Command::RetrievePeers { message_id } => {
+                let of = peer;
+                self.tell_one(out, peer, Event::Peers { of, message_id });
+            }
+            Command::Notify { to, message } => self.notify(peer, &to, message, out),
+            Command::Request {
+                to,
+                message,
+                timeout_ms,
+            } => self.request(now, peer, &to, message, timeout_ms, ids, out),
+            Command::Response { to, message } => self.respond(peer, &to, message, out)?,
+            Command::Publish {
+                channel,
+                message_id,
+                content,
+            } => self.publish(peer, &channel, message_id, content, out)?,
+            Command::Subscribe(names) => self.subscribe(peer, &names)?,
+            Command::Unsubscribe(names) => {
+                for name in &names {
+                    self.channels.leave(&mut self.peers, peer, name);
+                }
+            }
+            Command::Debout { content } => {
+                let shown = content.map_or(Shown::Empty, Shown::Token);
+                self.debout(out, DeboutKind::ClientDebout, peer, shown);
+            }
+            Command::Leave => {
+                let reason = "";
+                self.tell_one(out, peer, Event::Close { code: 1000, reason });
+            }
+        }
+        Ok(())
+    }
+
+    /// Shows on the debug stream what a client has sent.
+    pub fn observe<'a>(&self, peer: PeerKey, token: &'a str, out: &mut Outbox<'a>) {
+        self.debout(out, DeboutKind::ClientToHub, peer, Shown::Token(token));
+    }
+
+    /// Shows on the debug stream that a client is about to be cut off for its silence.
+    pub fn terminating(&self, peer: PeerKey, out: &mut Outbox<'_>) {
+        self.debout(out, DeboutKind::Terminate, peer, Shown::Empty);
+    }
+
+    /// Tells one of the hub's own clients of its fault; original clients are told nothing.
+    pub fn complain<'a>(
+        &self,
+        peer: PeerKey,
+        fault: PeerFault,
+        message_id: Option<Cow<'a, str>>,
+        out: &mut Outbox<'a>,
+    ) {
+        if self.peers[peer].extended {
+            self.tell_one(out, peer, Event::Fault { fault, message_id });
+        }
+    }
+
+    /// The peer's connection is ending: takes the peer out of every index and tells those who knew it. Its record stays
+    /// until `forget`, so that the events can speak of it. O(its linkage, channels and requests).
+    pub fn depart(&mut self, peer: PeerKey, ids: &mut FreshIds, out: &mut Outbox<'_>) {
+        if self.peers[peer].stage == Stage::Departed {
+            return;
+        }
+        self.drop_claim_of(peer);
+        self.hand_over(peer, ids, out);
+        if self.peers[peer].stage != Stage::Replaced {
+            self.announce(out, peer, Event::Leave(peer));
+            self.ids.remove(&self.peers[peer].card.id, peer);
+        }
+        self.detach(peer, out);
+        let nudge = std::mem::replace(&mut self.peers[peer].nudge, TimerKey::NONE);
+        if !nudge.is_none() {
+            self.wheel.cancel(nudge);
+        }
+        self.peers[peer].stage = Stage::Departed;
+    }
+
+    /// Forgets a departed peer. O(1).
+    pub fn forget(&mut self, peer: PeerKey) {
+        let gone = self.peers.remove(peer);
+        assert_eq!(gone.stage, Stage::Departed, "only the departed are forgotten");
+    }
+
+    /// Does what has become due. O(what is due).
+    pub fn expire(&mut self, now: Millis, ids: &mut FreshIds, out: &mut Outbox<'_>) {
+        let mut due = std::mem::take(&mut self.due);
+        self.wheel.expire(now, &mut due);
+        let mut nudge = None;
+        // Handing an id over ends other requests and claims, so it waits until nothing else of this round is left.
+        let mut lapsed = Vec::new();
+        for deadline in due.drain(..) {
+            match deadline {
+                Deadline::Nudge(peer) => {
+                    let next = now + self.rules.nudge_interval_ms;
+                    self.peers[peer].nudge = self.wheel.arm(next, deadline);
+                    let nudge = *nudge.get_or_insert_with(|| out.event(Event::Nudge));
+                    self.tell(out, peer, nudge);
+                }
+                Deadline::Request(request) => {
+                    let request = self.requests.end(&mut self.peers, request);
+                    self.fail(out, request, Failure::TimedOut);
+                }
+                Deadline::Claim(claim) => lapsed.push(claim),
+            }
+        }
+        self.claims_fall_due(lapsed, ids, out);
+        self.due = due;
+    }
+
+    /// When `expire` has something to do next; never late, sometimes early.
+    pub fn next_deadline(&self) -> Option<Millis> {
+        self.wheel.next_deadline()
+    }
+
+    /// One peer. Panics if it is forgotten.
+    pub fn peer(&self, peer: PeerKey) -> &Peer {
+        &self.peers[peer]
+    }
+
+    /// How many peers there are.
+    pub fn peer_count(&self) -> usize {
+        self.peers.len()
+    }
+
+    /// The time between two nudges, ms.
+    pub fn nudge_interval_ms(&self) -> Millis {
+        self.rules.nudge_interval_ms
+    }
+
+    /// The linkage key of a peer; empty before it has joined.
+    pub fn linkage_key(&self, peer: PeerKey) -> &str {
+        self.linkages.name(self.peers[peer].linkage)
+    }
+
+    /// What `RetrievePeers` lists for `peer`: the others of its linkage in the order in which they connected, without
+    /// those that watch the debug stream. O(n log n) in its linkage.
+    pub fn listing(&self, peer: PeerKey) -> Vec<PeerKey> {
+        let debout = self.debout_channel();
+        let mut listing: Vec<PeerKey> = self
+            .linkages
+            .members(&self.peers, self.peers[peer].linkage)
+            .filter(|&other| other != peer)
+            .filter(|&other| debout.is_none_or(|debout| !self.channels.has(other, debout)))
+            .collect();
+        listing.sort_unstable_by_key(|&other| self.peers[other].number);
+        listing
+    }
+
+    fn find(&self, id: &str) -> Option<PeerKey> {
+        self.ids.find(id, |key| self.peers[key].card.id.as_str())
+    }
+
+    /// The peer with this id, if `from` may reach it.
+    fn find_from(&self, from: PeerKey, id: &str) -> Option<PeerKey> {
+        self.find(id).filter(|&to| self.reaches(from, to))
+    }
+
+    fn reaches(&self, from: PeerKey, to: PeerKey) -> bool {
+        match self.rules.scope {
+            Scope::Hub => true,
+            Scope::Linkage => {
+                let linkage = self.peers[from].linkage;
+                !linkage.is_none() && linkage == self.peers[to].linkage
+            }
+        }
+    }
+
+    fn enter_id(&mut self, peer: PeerKey) {
+        let peers = &self.peers;
+        self.ids
+            .insert(&peers[peer].card.id, peer, |key| peers[key].card.id.as_str());
+    }
+
+    fn notify<'a>(
+        &self,
+        from: PeerKey,
+        to: &Targets<'_>,
+        message: Routed<'a>,
+        out: &mut Outbox<'a>,
+    ) {
+        let event = out.event(Event::Notify(Forwarded { from, message }));
+        for target in to.ids().filter_map(|id| self.find_from(from, id)) {
+            self.tell(out, target, event);
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the parts of one command")]
+    fn request<'a>(
+        &mut self,
+        now: Millis,
+        from: PeerKey,
+        to: &Targets<'_>,
+        mut message: Routed<'a>,
+        timeout_ms: Option<Millis>,
+        ids: &mut FreshIds,
+        out: &mut Outbox<'a>,
+    ) {
+        // Everybody who is asked must answer the same id, so a missing one is made here.
+        let message_id = message
+            .message_id
+            .take()
+            .unwrap_or_else(|| Cow::Owned(format!("\"{}\"", ids.id().as_str())));
+        let name = message.name;
+        let timeout_ms = timeout_ms
+            .unwrap_or(self.rules.request_timeout_ms)
+            .clamp(1, self.rules.request_timeout_max_ms);
+        message.message_id = Some(message_id.clone());
+        let event = out.event(Event::Request(Forwarded { from, message }));
+        let mut asked = std::collections::HashSet::new();
+        for id in to.ids() {
+            let is_array = matches!(to, Targets::Many(_));
+            if is_array && !asked.insert(id) {
+                continue;
+            }
+            let pending = self.peers[from].asking.len();
+            let target = if pending >= self.rules.pending_requests_max
+                || self.requests.len() >= Self::CAPACITY
+            {
+                Err(Failure::TooManyPending)
+            } else {
+                self.find_from(from, id).ok_or(Failure::PeerUnknown)
+            };
+            match target {
+                Ok(target) => {
+                    let deadline = Deadline::Request(self.requests.vacant_key());
+                    let deadline = self.wheel.arm(now + timeout_ms, deadline);
+                    let ends = (from, target);
+                    self.requests
+                        .open(&mut self.peers, ends, &message_id, name, deadline);
+                    self.tell(out, target, event);
+                }
+                Err(why) => {
+                    let failed = FailedRequest {
+                        message_id: message_id.as_ref().into(),
+                        name: name.map(Into::into),
+                        peer: id.into(),
+                        why,
+                    };
+                    self.tell_one(out, from, Event::RequestFailed(Box::new(failed)));
+                }
+            }
+        }
+    }
+
+    fn respond<'a>(
+        &mut self,
+        from: PeerKey,
+        to: &str,
+        message: Routed<'a>,
+        out: &mut Outbox<'a>,
+    ) -> Result<(), PeerFault> {
+        let requester = self.find(to);
+        let request = requester.and_then(|requester| {
+            let message_id = message.message_id.as_ref()?;
+            self.requests.find(requester, from, message_id)
+        });
+        let (Some(requester), Some(request)) = (requester, request) else {
+            return Err(PeerFault::new(
+                "E_NOREQUEST",
+                "no request with this message id is waiting between these two peers",
+            ));
+        };
+        let request = self.requests.end(&mut self.peers, request);
+        self.wheel.cancel(request.deadline);
+        self.tell_one(out, requester, Event::Response(Forwarded { from, message }));
+        Ok(())
+    }
+
+    fn publish<'a>(
+        &self,
+        from: PeerKey,
+        channel: &str,
+        message_id: Option<Cow<'a, str>>,
+        content: &'a str,
+        out: &mut Outbox<'a>,
+    ) -> Result<(), PeerFault> {
+        if self.rules.debout_channel.as_deref() == Some(channel) {
+            return Err(PeerFault::new(
+                "E_RESERVEDCHANNEL",
+                "the debug channel is the hub's own: send a message of type debout",
+            ));
+        }
+        if let Some(channel) = self.channels.find(channel) {
+            let event = out.event(Event::Message {
+                from,
+                message_id,
+                content,
+            });
+            for seat in self.channels.members(channel) {
+                if self.reaches(from, seat.peer) {
+                    self.tell(out, seat.peer, event);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn subscribe(&mut self, peer: PeerKey, names: &[Cow<'_, str>]) -> Result<(), PeerFault> {
+        for name in names {
+            if self.peers[peer].memberships.len() >= self.rules.channels_max
+                || self.channels.membership_count() >= Self::MEMBERSHIPS_MAX
+            {
+                let known = self.channels.find(name);
+                if known.is_none_or(|channel| !self.channels.has(peer, channel)) {
+                    return Err(PeerFault::new(
+                        "E_TOOMANYCHANNELS",
+                        format!(
+                            "a connection may be subscribed to {} channels",
+                            self.rules.channels_max
+                        ),
+                    ));
+                }
+            }
+            self.channels.join(&mut self.peers, peer, name);
+        }
+        Ok(())
+    }
+
+    fn check_tags(&self, tags: &TokenSet) -> Result<(), PeerFault> {
+        if tags.count() <= self.rules.tags_max {
+            return Ok(());
+        }
+        let text = format!("a peer may have {} tags", self.rules.tags_max);
+        Err(PeerFault::new("E_TOOMANYTAGS", text))
+    }
+
+    fn check_properties(&self, properties: &TokenMap) -> Result<(), PeerFault> {
+        if properties.bytes() <= self.rules.properties_bytes_max {
+            return Ok(());
+        }
+        let text = format!(
+            "a peer's properties may have {} bytes",
+            self.rules.properties_bytes_max
+        );
+        Err(PeerFault::new("E_PROPERTIESTOOLARGE", text))
+    }
+
+    /// Takes a peer out of its linkage and channels, and ends the requests of both directions.
+    fn detach(&mut self, peer: PeerKey, out: &mut Outbox<'_>) {
+        self.linkages.leave(&mut self.peers, peer);
+        self.channels.leave_all(&mut self.peers, peer);
+        while let Some(request) = self.requests.first_asking(&self.peers[peer]) {
+            let request = self.requests.end(&mut self.peers, request);
+            self.wheel.cancel(request.deadline);
+        }
+        while let Some(request) = self.requests.first_asked(&self.peers[peer]) {
+            let request = self.requests.end(&mut self.peers, request);
+            self.wheel.cancel(request.deadline);
+            self.fail(out, request, Failure::PeerLeft);
+        }
+    }
+
+    fn fail(&self, out: &mut Outbox<'_>, request: request::Request, why: Failure) {
+        let failed = FailedRequest {
+            message_id: request.message_id,
+            name: request.name,
+            peer: self.peers[request.responder].card.id.clone(),
+            why,
+        };
+        let event = Event::RequestFailed(Box::new(failed));
+        self.tell_one(out, request.requester, event);
+    }
+
+    /// Tells the related peers of `peer` something about it: those of its linkage that want to hear, if it wants to be
+    /// heard of.
+    fn announce<'a>(&self, out: &mut Outbox<'a>, peer: PeerKey, event: Event<'a>) {
+        let Peer { linkage, shows, .. } = self.peers[peer];
+        if !shows || linkage.is_none() {
+            return;
+        }
+        let event = out.event(event);
+        for other in self.linkages.members(&self.peers, linkage) {
+            if other != peer && self.peers[other].hears {
+                self.tell(out, other, event);
+            }
+        }
+    }
+
+    fn tell_one<'a>(&self, out: &mut Outbox<'a>, to: PeerKey, event: Event<'a>) {
+        let event = out.event(event);
+        self.tell(out, to, event);
+    }
+
+    /// Delivers an event, and before it the debug message that shows it.
+    fn tell(&self, out: &mut Outbox<'_>, to: PeerKey, event: u32) {
+        if self.rules.debout_channel.is_some() {
+            let on_wire = !matches!(
+                out.events()[event as usize],
+                Event::Ping | Event::Close { .. }
+            );
+            if on_wire {
+                self.debout(out, DeboutKind::HubToClient, to, Shown::Event(event));
+            }
+        }
+        out.deliver(to, event);
+    }
+
+    /// Shows something about `about` to those who watch for it.
+    fn debout<'a>(
+        &self,
+        out: &mut Outbox<'a>,
+        kind: DeboutKind,
+        about: PeerKey,
+        shown: Shown<'a>,
+    ) {
+        let Some(channel) = self.debout_channel() else {
+            return;
+        };
+        let cluster = self.peers[about].card.debout_cluster.as_deref();
+        let mut event = None;
+        for seat in self.channels.members(channel) {
+            let watcher = &self.peers[seat.peer];
+            let same_cluster =
+                cluster.is_none() || watcher.card.debout_cluster.as_deref() == cluster;
+            if same_cluster && watcher.debout_selection.wants(kind) {
+                let event =
+                    *event.get_or_insert_with(|| out.event(Event::Debout { kind, about, shown }));
+                out.deliver(seat.peer, event);
+            }
+        }
+    }
+
+    /// The debug channel, if the debug stream is on and somebody is subscribed.
+    fn debout_channel(&self) -> Option<crate::index::ChannelKey> {
+        let name = self.rules.debout_channel.as_deref()?;
+        self.channels.find(name)
+    }
+}

@@ -1,0 +1,471 @@
+//! Text → `Command` (step 4 of the message path).
+//!
+//! The envelope is read once; contents that are only forwarded stay slices of the message. What is wrong is the sender's
+//! fault and never more than that. Source: `PROTOCOLS.md` section 1, "Envelope" and "Client messages".
+
+use super::token::{canonical, plain, present, quote, truthy};
+use super::user_id::UserIdCipher;
+use crate::hub::command::{
+    Command, DeboutKind, DeboutSelection, Initiation, PeerFault, Property, Resume, Routed, Targets,
+};
+use serde::Deserialize;
+use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+use std::fmt;
+
+/// Reads messages; knows the bounds on their parts.
+#[derive(Debug)]
+pub struct Reader {
+    /// Bytes in one name or id, at most.
+    name_bytes_max: usize,
+    /// Levels of arrays and objects, at most.
+    json_depth_max: usize,
+    cipher: Option<UserIdCipher>,
+}
+
+/// One message, read.
+#[derive(Debug)]
+pub struct Inbound<'a> {
+    /// Its id (token), if it has one; so that a complaint can name it.
+    pub message_id: Option<Cow<'a, str>>,
+    /// Whether the debug stream shows it as something that a client sent; what clients say on the stream itself is not
+    /// shown twice.
+    pub observable: bool,
+    /// What it asks for.
+    pub command: Result<Command<'a>, PeerFault>,
+}
+
+impl Reader {
+    /// A reader with the bounds of the settings; `cipher` encrypts user ids.
+    pub fn new(
+        limits: &crate::config::Limits,
+        cipher: Option<UserIdCipher>,
+    ) -> Reader {
+        Reader {
+            name_bytes_max: limits.name_bytes,
+            json_depth_max: limits.json_depth,
+            cipher,
+        }
+    }
+
+    /// Reads one message. An error says that it is no JSON object within the bounds. O(bytes).
+    pub fn read<'a>(&self, text: &'a str) -> Result<Inbound<'a>, PeerFault> {
+        if nests_deeper(text, self.json_depth_max) {
+            let text = format!("JSON may be nested {} levels deep", self.json_depth_max);
+            return Err(PeerFault::new("E_TOODEEP", text));
+        }
+        let envelope: Envelope<'a> = serde_json::from_str(text)
+            .map_err(|error| PeerFault::new("E_NOTJSON", format!("no JSON object: {error}")))?;
+        let id = present(envelope.message_id).filter(|id| truthy(id));
+        let id = id.map(|id| canonical(id).unwrap_or(Cow::Borrowed(id.get())));
+        let kind = envelope.kind.and_then(canonical).unwrap_or_default();
+        Ok(Inbound {
+            observable: kind != "\"debout\"",
+            command: self.command(&kind, &envelope, id.clone()),
+            message_id: id,
+        })
+    }
+
+    fn command<'a>(
+        &self,
+        kind: &str,
+        envelope: &Envelope<'a>,
+        message_id: Option<Cow<'a, str>>,
+    ) -> Result<Command<'a>, PeerFault> {
+        if let Some(id) = &message_id {
+            self.check_length("messageid", id)?;
+        }
+        let content = envelope.content;
+        Ok(match kind {
+            "\"publish\"" => {
+                let publication: Publication<'a> = object(content, "publish")?;
+                let (Some(channel), true) = (publication.channel, publication.has_message) else {
+                    return Err(bad("publish needs content {channel, message}"));
+                };
+                Command::Publish {
+                    channel: self.token("channel", channel)?,
+                    message_id,
+                    content: content.map_or("null", RawValue::get),
+                }
+            }
+            "\"notify\"" => Command::Notify {
+                to: self.targets(envelope, "notify")?,
+                message: self.routed(envelope, message_id)?,
+            },
+            "\"request\"" => Command::Request {
+                to: self.targets(envelope, "request")?,
+                message: self.routed(envelope, message_id)?,
+                timeout_ms: present(envelope.timeout).map(timeout).transpose()?,
+            },
+            "\"response\"" => Command::Response {
+                to: present(envelope.peer)
+                    .and_then(plain)
+                    .ok_or_else(|| bad("response needs the id of one peer in peer"))?,
+                message: self.routed(envelope, message_id)?,
+            },
+            "\"subscribe\"" => Command::Subscribe(self.channels(content, "subscribe")?),
+            "\"unsubscribe\"" => Command::Unsubscribe(self.channels(content, "unsubscribe")?),
+            "\"initiate\"" => Command::Initiate(Box::new(self.initiation(content)?)),
+            "\"addTag\"" => Command::AddTags(self.tags(content)?),
+            "\"removeTag\"" => Command::RemoveTags(self.tags(content)?),
+            "\"setProperties\"" => Command::SetProperties(properties(content)?),
+            "\"deboutSelection\"" => Command::SelectDebout(selection(content)?),
+            "\"retrievePeers\"" => Command::RetrievePeers { message_id },
+            "\"debout\"" => Command::Debout {
+                content: content.map(RawValue::get),
+            },
+            "\"leave\"" => Command::Leave,
+            _ => return Err(PeerFault::new("E_UNKNOWNTYPE", "no message has this type")),
+        })
+    }
+
+    fn routed<'a>(
+        &self,
+        envelope: &Envelope<'a>,
+        message_id: Option<Cow<'a, str>>,
+    ) -> Result<Routed<'a>, PeerFault> {
+        let name = envelope.name.map(RawValue::get);
+        if let Some(name) = name {
+            self.check_length("name", name)?;
+        }
+        Ok(Routed {
+            message_id,
+            name,
+            content: envelope.content.map(RawValue::get),
+        })
+    }
+
+    fn targets<'a>(&self, envelope: &Envelope<'a>, kind: &str) -> Result<Targets<'a>, PeerFault> {
+        let needs = || bad(format!("{kind} needs the id of a peer, or several, in peer"));
+        let peer = present(envelope.peer).ok_or_else(needs)?;
+        if !peer.get().starts_with('[') {
+            return plain(peer).map(Targets::One).ok_or_else(needs);
+        }
+        let ids: Vec<&'a RawValue> = serde_json::from_str(peer.get()).map_err(|_| needs())?;
+        let ids: Option<Vec<_>> = ids.into_iter().map(plain).collect();
+        ids.map(Targets::Many).ok_or_else(needs)
+    }
+
+    fn channels<'a>(
+        &self,
+        content: Option<&'a RawValue>,
+        kind: &str,
+    ) -> Result<Vec<Cow<'a, str>>, PeerFault> {
+        #[derive(Deserialize)]
+        struct Content<'a> {
+            #[serde(borrow, default)]
+            channels: Vec<&'a RawValue>,
+        }
+        let content: Content<'a> = object(content, kind)?;
+        let channels = content.channels.into_iter();
+        channels.map(|name| self.token("channel", name)).collect()
+    }
+
+    fn tags<'a>(&self, content: Option<&'a RawValue>) -> Result<Vec<Cow<'a, str>>, PeerFault> {
+        let Some(content) = present(content) else {
+            return Ok(Vec::new());
+        };
+        let tags: Vec<&'a RawValue> = if content.get().starts_with('[') {
+            serde_json::from_str(content.get()).map_err(|_| bad("no list of tags"))?
+        } else {
+            vec![content]
+        };
+        tags.into_iter().map(|tag| self.token("tag", tag)).collect()
+    }
+
+    fn initiation<'a>(&self, content: Option<&'a RawValue>) -> Result<Initiation<'a>, PeerFault> {
+        let content: InitiateContent<'a> = object(content, "initiate")?;
+        let options: Options<'a> = match present(content.options) {
+            None => Options::default(),
+            options => object(options, "the options of initiate")?,
+        };
+        let start_time = present(content.start_time).map(RawValue::get);
+        if let Some(start_time) = start_time {
+            self.check_length("startTime", start_time)?;
+        }
+        let user_id = self.text("userid", content.user_id)?.unwrap_or_default();
+        Ok(Initiation {
+            id: self.text("id", content.id)?,
+            linkage_key: self
+                .text("linkageKey", content.linkage_key)?
+                .unwrap_or_default(),
+            user_id: match &self.cipher {
+                Some(cipher) if !user_id.is_empty() => cipher.seal(&user_id).into(),
+                _ => user_id,
+            },
+            debout_cluster: self.text("deboutCluster", content.debout_cluster)?,
+            start_time,
+            tags: self.tags(content.tags)?,
+            properties: properties(content.properties)?,
+            peer_initiation_receiver: options.receiver.map(truthy),
+            peer_initiation_sender: options.sender.map(truthy),
+            resume: match present(content.resume).filter(|resume| truthy(resume)) {
+                None => None,
+                Some(resume) if resume.get() == "true" => Some(Resume::Ask),
+                Some(_) => self.text("resume", content.resume)?.map(Resume::Secret),
+            },
+        })
+    }
+
+    /// A string or number as plain text; none if it says nothing in the eyes of JavaScript.
+    fn text<'a>(
+        &self,
+        field: &str,
+        raw: Option<&'a RawValue>,
+    ) -> Result<Option<Cow<'a, str>>, PeerFault> {
+        let Some(raw) = raw.filter(|raw| truthy(raw)) else {
+            return Ok(None);
+        };
+        let text = plain(raw).ok_or_else(|| bad(format!("{field} must be a string")))?;
+        self.check_length(field, &text)?;
+        Ok(Some(text))
+    }
+
+    /// A scalar as a token.
+    fn token<'a>(&self, field: &str, raw: &'a RawValue) -> Result<Cow<'a, str>, PeerFault> {
+        let token = canonical(raw).ok_or_else(|| bad(format!("a {field} must be a string")))?;
+        self.check_length(field, &token)?;
+        Ok(token)
+    }
+
+    fn check_length(&self, field: &str, text: &str) -> Result<(), PeerFault> {
+        if text.len() <= self.name_bytes_max {
+            return Ok(());
+        }
+        let text = format!("{field} may have {} bytes", self.name_bytes_max);
+        Err(PeerFault::new("E_TOOLONG", text))
+    }
+}
+
+/// The fields of every message, not yet looked into. As in JavaScript the last one of a name counts.
+#[derive(Default)]
+struct Envelope<'a> {
+    kind: Option<&'a RawValue>,
+    message_id: Option<&'a RawValue>,
+    peer: Option<&'a RawValue>,
+    name: Option<&'a RawValue>,
+    content: Option<&'a RawValue>,
+    timeout: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+#[serde(field_identifier, rename_all = "lowercase")]
+enum EnvelopeField {
+    Type,
+    MessageId,
+    Peer,
+    Name,
+    Content,
+    Timeout,
+    #[serde(other)]
+    Other,
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Envelope<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Fields;
+        impl<'de> Visitor<'de> for Fields {
+            type Value = Envelope<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a message object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut envelope = Envelope::default();
+                while let Some(field) = map.next_key()? {
+                    let place = match field {
+                        EnvelopeField::Type => &mut envelope.kind,
+                        EnvelopeField::MessageId => &mut envelope.message_id,
+                        EnvelopeField::Peer => &mut envelope.peer,
+                        EnvelopeField::Name => &mut envelope.name,
+                        EnvelopeField::Content => &mut envelope.content,
+                        EnvelopeField::Timeout => &mut envelope.timeout,
+                        EnvelopeField::Other => {
+                            map.next_value::<IgnoredAny>()?;
+                            continue;
+                        }
+                    };
+                    *place = Some(map.next_value()?);
+                }
+                Ok(envelope)
+            }
+        }
+        deserializer.deserialize_map(Fields)
+    }
+}
+
+/// What the hub must know of the content of `publish`; a null message is a message too.
+#[derive(Default)]
+struct Publication<'a> {
+    channel: Option<&'a RawValue>,
+    has_message: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(field_identifier, rename_all = "lowercase")]
+enum PublicationField {
+    Channel,
+    Message,
+    #[serde(other)]
+    Other,
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Publication<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Fields;
+        impl<'de> Visitor<'de> for Fields {
+            type Value = Publication<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object with channel and message")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut publication = Publication::default();
+                while let Some(field) = map.next_key()? {
+                    match field {
+                        PublicationField::Channel => publication.channel = Some(map.next_value()?),
+                        PublicationField::Message | PublicationField::Other => {
+                            map.next_value::<IgnoredAny>()?;
+                            publication.has_message |= matches!(field, PublicationField::Message);
+                        }
+                    }
+                }
+                Ok(publication)
+            }
+        }
+        deserializer.deserialize_map(Fields)
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct InitiateContent<'a> {
+    #[serde(borrow)]
+    id: Option<&'a RawValue>,
+    #[serde(borrow)]
+    debout_cluster: Option<&'a RawValue>,
+    #[serde(borrow, rename = "userid")]
+    user_id: Option<&'a RawValue>,
+    #[serde(borrow)]
+    options: Option<&'a RawValue>,
+    #[serde(borrow)]
+    properties: Option<&'a RawValue>,
+    #[serde(borrow)]
+    linkage_key: Option<&'a RawValue>,
+    #[serde(borrow)]
+    start_time: Option<&'a RawValue>,
+    #[serde(borrow)]
+    tags: Option<&'a RawValue>,
+    #[serde(borrow)]
+    resume: Option<&'a RawValue>,
+}
+
+#[derive(Default, Deserialize)]
+struct Options<'a> {
+    #[serde(borrow, rename = "peerInitiationReceiver")]
+    receiver: Option<&'a RawValue>,
+    #[serde(borrow, rename = "peerInitiationSender")]
+    sender: Option<&'a RawValue>,
+}
+
+/// A JSON object in the order of its fields.
+struct Fields<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct All;
+        impl<'de> Visitor<'de> for All {
+            type Value = Fields<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut fields = Vec::new();
+                while let Some(name) = map.next_key::<String>()? {
+                    fields.push((Cow::Owned(quote(&name)), map.next_value()?));
+                }
+                Ok(Fields(fields))
+            }
+        }
+        deserializer.deserialize_map(All)
+    }
+}
+
+fn object<'a, T: Deserialize<'a>>(
+    content: Option<&'a RawValue>,
+    of: &str,
+) -> Result<T, PeerFault> {
+    let content = content.ok_or_else(|| bad(format!("{of} needs content")))?;
+    serde_json::from_str(content.get())
+        .map_err(|error| bad(format!("the content of {of} is not as it must be: {error}")))
+}
+
+fn properties<'a>(content: Option<&'a RawValue>) -> Result<Vec<Property<'a>>, PeerFault> {
+    let Some(content) = present(content) else {
+        return Ok(Vec::new());
+    };
+    let fields: Fields<'a> = object(Some(content), "properties")?;
+    let property = |(name, value): (_, &'a RawValue)| Property {
+        name,
+        value: value.get(),
+    };
+    Ok(fields.0.into_iter().map(property).collect())
+}
+
+fn selection(content: Option<&RawValue>) -> Result<DeboutSelection, PeerFault> {
+    let mut selection = DeboutSelection::default();
+    let Some(content) = present(content) else {
+        return Ok(selection);
+    };
+    let fields: Fields<'_> = object(Some(content), "deboutSelection")?;
+    for (name, wanted) in fields.0 {
+        let known = DeboutKind::ALL
+            .into_iter()
+            .find(|kind| name == quote(kind.name()));
+        if let Some(kind) = known {
+            selection.set(kind, truthy(wanted));
+        }
+    }
+    Ok(selection)
+}
+
+fn timeout(raw: &RawValue) -> Result<u64, PeerFault> {
+    match raw.get().parse::<f64>() {
+        Ok(ms) if ms >= 0.0 => Ok(ms as u64),
+        _ => Err(bad("timeout must be a number of milliseconds")),
+    }
+}
+
+/// Whether arrays and objects in `text` are nested more than `max` levels deep. Counts openers first, which is quick
+/// and settles it for nearly every message.
+fn nests_deeper(text: &str, max: usize) -> bool {
+    let opens = |byte: &&u8| matches!(byte, b'{' | b'[');
+    if text.as_bytes().iter().filter(opens).count() <= max {
+        return false;
+    }
+    let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
+    for byte in text.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_string => escaped = true,
+            b'"' => in_string = !in_string,
+            _ if in_string => {}
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > max {
+            return true;
+        }
+    }
+    false
+}
+
+fn bad(text: impl Into<Cow<'static, str>>) -> PeerFault {
+    PeerFault::new("E_BADCONTENT", text)
+}

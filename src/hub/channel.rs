@@ -1,0 +1,213 @@
+//! Channels: who hears what is published (step 6 of the message path).
+//!
+//! Channels and peers are many-to-many. A membership is one record that is threaded through its peer's list and knows
+//! its seat in its channel's dense lane, while the lane's entry names the membership: whichever side goes, the other is
+//! mended in O(1) and nothing is searched for. A channel disappears with its last member. Shape: `HOUSE_STYLE.md`
+//! section 9; the choice of a lane over a list is measured by `benches/index.rs`.
+
+use super::peer::{OfPeer, Peer};
+use crate::index::{Arena, ChannelKey, Key, Lane, Linked, Links, MembershipKey, Names, PeerKey};
+use compact_str::CompactString;
+use hashbrown::HashTable;
+use std::hash::RandomState;
+
+/// One channel.
+#[derive(Debug)]
+struct Channel {
+    name: CompactString,
+    lane: Lane<Seat>,
+}
+
+/// One subscriber as the channel sees it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Seat {
+    pub(super) peer: PeerKey,
+    membership: MembershipKey,
+}
+
+/// One peer in one channel.
+#[derive(Debug)]
+pub(super) struct Membership {
+    peer: PeerKey,
+    channel: ChannelKey,
+    seat: u32,
+    of_peer: Links<MembershipKey>,
+}
+
+impl Linked<OfPeer, MembershipKey> for Membership {
+    fn links(&self) -> &Links<MembershipKey> {
+        &self.of_peer
+    }
+
+    fn links_mut(&mut self) -> &mut Links<MembershipKey> {
+        &mut self.of_peer
+    }
+}
+
+/// All channels and memberships.
+#[derive(Debug)]
+pub(super) struct Channels {
+    arena: Arena<ChannelKey, Channel>,
+    names: Names<ChannelKey>,
+    memberships: Arena<MembershipKey, Membership>,
+    /// Peer and channel → membership. Both keys are our own integers, so a cheap hash does.
+    pairs: HashTable<MembershipKey>,
+}
+
+impl Channels {
+    pub(super) fn new(hasher: RandomState) -> Channels {
+        Channels {
+            arena: Arena::new(),
+            names: Names::new(hasher),
+            memberships: Arena::new(),
+            pairs: HashTable::new(),
+        }
+    }
+
+    /// Subscribes `peer`; whether that changed anything. O(1).
+    pub(super) fn join(
+        &mut self,
+        peers: &mut Arena<PeerKey, Peer>,
+        peer: PeerKey,
+        name: &str,
+    ) -> bool {
+        let channel = match self.find(name) {
+            Some(channel) if self.membership(peer, channel).is_some() => return false,
+            Some(channel) => channel,
+            None => self.open(name),
+        };
+        let membership = self.memberships.insert(Membership {
+            peer,
+            channel,
+            seat: 0,
+            of_peer: Links::default(),
+        });
+        let seat = self.arena[channel].lane.push(Seat { peer, membership });
+        self.memberships[membership].seat = seat;
+        peers[peer]
+            .memberships
+            .push_back(&mut self.memberships, membership);
+        let memberships = &self.memberships;
+        self.pairs
+            .insert_unique(pair_hash(peer, channel), membership, |&key| {
+                pair_hash(memberships[key].peer, memberships[key].channel)
+            });
+        true
+    }
+
+    /// Unsubscribes `peer`; whether that changed anything. O(1).
+    pub(super) fn leave(
+        &mut self,
+        peers: &mut Arena<PeerKey, Peer>,
+        peer: PeerKey,
+        name: &str,
+    ) -> bool {
+        let membership = self
+            .find(name)
+            .and_then(|channel| self.membership(peer, channel));
+        if let Some(membership) = membership {
+            self.remove(peers, membership);
+        }
+        membership.is_some()
+    }
+
+    /// Unsubscribes `peer` from everything. O(its channels).
+    pub(super) fn leave_all(&mut self, peers: &mut Arena<PeerKey, Peer>, peer: PeerKey) {
+        while let Some(membership) = peers[peer].memberships.iter(&self.memberships).next() {
+            self.remove(peers, membership);
+        }
+    }
+
+    /// The subscribers of a channel, in an order that leaving changes.
+    pub(super) fn members(&self, channel: ChannelKey) -> &[Seat] {
+        self.arena[channel].lane.as_slice()
+    }
+
+    /// Whether `peer` is subscribed to `channel`. O(1).
+    pub(super) fn has(&self, peer: PeerKey, channel: ChannelKey) -> bool {
+        self.membership(peer, channel).is_some()
+    }
+
+    /// The channel called `name`, if anybody is subscribed to it.
+    pub(super) fn find(&self, name: &str) -> Option<ChannelKey> {
+        self.names.find(name, |key| self.arena[key].name.as_str())
+    }
+
+    pub(super) fn membership_count(&self) -> usize {
+        self.memberships.len()
+    }
+
+    fn open(&mut self, name: &str) -> ChannelKey {
+        let key = self.arena.insert(Channel {
+            name: name.into(),
+            lane: Lane::default(),
+        });
+        let arena = &self.arena;
+        self.names
+            .insert(name, key, |key| arena[key].name.as_str());
+        key
+    }
+
+    fn membership(&self, peer: PeerKey, channel: ChannelKey) -> Option<MembershipKey> {
+        self.pairs
+            .find(pair_hash(peer, channel), |&key| {
+                let membership = &self.memberships[key];
+                membership.peer == peer && membership.channel == channel
+            })
+            .copied()
+    }
+
+    fn remove(&mut self, peers: &mut Arena<PeerKey, Peer>, key: MembershipKey) {
+        let (peer, channel) = (self.memberships[key].peer, self.memberships[key].channel);
+        peers[peer].memberships.remove(&mut self.memberships, key);
+        self.pairs
+            .find_entry(pair_hash(peer, channel), |&known| known == key)
+            .expect("every membership is found by its pair")
+            .remove();
+        let gone = self.memberships.remove(key);
+        let lane = &mut self.arena[channel].lane;
+        let (_, moved) = lane.remove(gone.seat);
+        if let Some(moved) = moved {
+            self.memberships[moved.membership].seat = gone.seat;
+        }
+        if lane.is_empty() {
+            self.names.remove(&self.arena[channel].name, channel);
+            self.arena.remove(channel);
+        }
+    }
+
+    /// Checks what must hold between lanes, lists and pairs. For tests.
+    pub(super) fn check(&self, peers: &Arena<PeerKey, Peer>) {
+        let mut seats = 0;
+        for (key, channel) in self.arena.iter() {
+            assert!(!channel.lane.is_empty(), "an empty channel is gone");
+            assert_eq!(self.find(&channel.name), Some(key));
+            for (number, seat) in channel.lane.as_slice().iter().enumerate() {
+                let membership = &self.memberships[seat.membership];
+                assert_eq!(membership.seat as usize, number, "a membership knows its seat");
+                assert_eq!(membership.peer, seat.peer);
+                assert_eq!(membership.channel, key);
+                assert_eq!(self.membership(seat.peer, key), Some(seat.membership));
+                seats += 1;
+            }
+        }
+        assert_eq!(seats, self.memberships.len(), "a membership has one seat");
+        assert_eq!(seats, self.pairs.len(), "a membership is one pair");
+        let listed: usize = peers
+            .iter()
+            .map(|(key, peer)| {
+                let mine = peer.memberships.iter(&self.memberships);
+                mine.inspect(|&one| assert_eq!(self.memberships[one].peer, key))
+                    .count()
+            })
+            .sum();
+        assert_eq!(seats, listed, "a membership is in its peer's list");
+    }
+}
+
+/// Mixes two of our own integers: one multiplication spreads them over all bits (Fibonacci hashing, 2^64 / golden ratio).
+fn pair_hash(peer: PeerKey, channel: ChannelKey) -> u64 {
+    let pair = u64::from(peer.raw()) << 32 | u64::from(channel.raw());
+    let mixed = pair.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    mixed ^ mixed >> 32
+}

@@ -1,0 +1,70 @@
+//! The full sweep over what must always hold between the hub's records. Slow; for tests and simulations, after each step.
+
+use super::{Hub, Stage};
+use crate::index::{Key, PeerKey};
+
+impl Hub {
+    /// Panics if the hub's records contradict each other. O(everything).
+    #[doc(hidden)]
+    pub fn check(&self) {
+        let mut with_id = 0;
+        let mut joined = 0;
+        for (key, peer) in self.peers.iter() {
+            let indexed = matches!(peer.stage, Stage::Connected | Stage::Joined);
+            with_id += usize::from(indexed);
+            if indexed {
+                assert_eq!(self.find(&peer.card.id), Some(key), "an id leads to its peer");
+                assert!(peer.card.tags.count() <= self.rules.tags_max);
+                assert!(peer.card.properties.bytes() <= self.rules.properties_bytes_max);
+                assert!(peer.memberships.len() <= self.rules.channels_max);
+                assert!(peer.asking.len() <= self.rules.pending_requests_max);
+            } else {
+                assert_eq!(peer.memberships.len(), 0, "who is gone subscribes to nothing");
+                assert_eq!(peer.asking.len() + peer.asked.len(), 0);
+                assert_eq!(peer.claimants.len(), 0);
+                assert!(peer.claim.is_none());
+            }
+            assert_eq!(
+                peer.stage == Stage::Joined,
+                !peer.linkage.is_none(),
+                "who has joined, and nobody else, is in a linkage"
+            );
+            joined += usize::from(peer.stage == Stage::Joined);
+            self.check_claims(key);
+        }
+        assert_eq!(with_id, self.ids.len(), "nobody else has an id");
+        self.check_linkages(joined);
+        self.channels.check(&self.peers);
+        self.requests.check(&self.peers);
+        let nudges = self.peers.iter().filter(|(_, peer)| !peer.nudge.is_none());
+        assert_eq!(
+            self.wheel.len(),
+            nudges.count() + self.requests.len() + self.claims.len(),
+            "every deadline belongs to something"
+        );
+    }
+
+    fn check_linkages(&self, joined: usize) {
+        let mut listed = 0;
+        for (linkage, count) in self.linkages.iter() {
+            assert!(count > 0, "an empty linkage is gone");
+            assert_eq!(self.linkages.find(self.linkages.name(linkage)), Some(linkage));
+            let members = self.linkages.members(&self.peers, linkage);
+            let members = members.inspect(|&one| assert_eq!(self.peers[one].linkage, linkage));
+            assert_eq!(members.count(), count);
+            listed += count;
+        }
+        assert_eq!(listed, joined, "who has joined is listed once");
+    }
+
+    fn check_claims(&self, key: PeerKey) {
+        let peer = &self.peers[key];
+        if let Some(claim) = self.claims.get(peer.claim) {
+            assert_eq!(claim.claimant, key);
+            assert_ne!(claim.holder, key, "nobody claims his own id");
+        }
+        for claim in peer.claimants.iter(&self.claims) {
+            assert_eq!(self.claims[claim].holder, key);
+        }
+    }
+}

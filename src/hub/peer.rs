@@ -1,0 +1,131 @@
+//! One peer: what it is, what others are told of it, and the places it has in the indexes.
+//!
+//! Owned by `Hub`; the other rooms read it through `Hub::peer`. A peer lives from its connection's upgrade (`connect`)
+//! until its connection is reaped (`forget`). Between `depart` and `forget` it is still there to be spoken of, but it is
+//! in no index any more.
+
+use super::command::DeboutSelection;
+use super::id::Secret;
+use super::packed::{TokenMap, TokenSet};
+use crate::index::{ClaimKey, LinkageKey, Links, List, MembershipKey, PeerKey, RequestKey, TimerKey};
+use compact_str::CompactString;
+use std::net::IpAddr;
+
+/// What others are told of a peer, apart from its linkage key.
+#[derive(Clone, Debug)]
+pub struct Card {
+    /// Its id.
+    pub id: CompactString,
+    /// Its debout cluster, if it has one.
+    pub debout_cluster: Option<Box<str>>,
+    /// Its user id as others may see it; empty without one.
+    pub user_id: Box<str>,
+    /// Its tags (tokens).
+    pub tags: TokenSet,
+    /// Its properties (tokens).
+    pub properties: TokenMap,
+    /// Where it connects from.
+    pub remote_address: IpAddr,
+    /// When it says that it opened its connection (token).
+    pub start_time: Option<Box<str>>,
+}
+
+/// How far a peer's life has got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// It has an id, but no linkage yet.
+    Connected,
+    /// It is in a linkage.
+    Joined,
+    /// Somebody else has its id now; it is in no index.
+    Replaced,
+    /// It has left; it is in no index.
+    Departed,
+}
+
+/// One peer.
+#[derive(Debug)]
+pub struct Peer {
+    pub(super) card: Card,
+    pub(super) stage: Stage,
+    /// Whether it wants to hear of the others.
+    pub(super) hears: bool,
+    /// Whether the others hear of it.
+    pub(super) shows: bool,
+    /// Whether it has shown that it is one of the hub's own clients.
+    pub(super) extended: bool,
+    pub(super) debout_selection: DeboutSelection,
+    /// Rises with every connection; listings are in this order.
+    pub(super) number: u64,
+    pub(super) secret: Option<Box<Secret>>,
+    pub(super) linkage: LinkageKey,
+    pub(super) in_linkage: Links<PeerKey>,
+    pub(super) memberships: List<OfPeer, MembershipKey>,
+    /// Its own requests that wait for an answer.
+    pub(super) asking: List<Asking, RequestKey>,
+    /// The requests that wait for its answer.
+    pub(super) asked: List<Asked, RequestKey>,
+    /// Its claim to another peer's id.
+    pub(super) claim: ClaimKey,
+    /// The claims to its id.
+    pub(super) claimants: List<AgainstHolder, ClaimKey>,
+    pub(super) nudge: TimerKey,
+}
+
+/// Marks the links of a peer in its linkage.
+#[derive(Debug)]
+pub enum InLinkage {}
+/// Marks the links of a membership among those of its peer.
+#[derive(Debug)]
+pub enum OfPeer {}
+/// Marks the links of a request among those of the peer that asks.
+#[derive(Debug)]
+pub enum Asking {}
+/// Marks the links of a request among those of the peer that is asked.
+#[derive(Debug)]
+pub enum Asked {}
+/// Marks the links of a claim among those to one peer's id.
+#[derive(Debug)]
+pub enum AgainstHolder {}
+
+impl Peer {
+    /// What others are told of it.
+    pub fn card(&self) -> &Card {
+        &self.card
+    }
+
+    /// How far its life has got.
+    pub fn stage(&self) -> Stage {
+        self.stage
+    }
+
+    /// The linkage it is in; none unless it has joined.
+    pub fn linkage(&self) -> LinkageKey {
+        self.linkage
+    }
+
+    /// Whether it wants to hear of the others in its linkage.
+    pub fn hears(&self) -> bool {
+        self.hears
+    }
+
+    /// Whether the others in its linkage hear of it.
+    pub fn shows(&self) -> bool {
+        self.shows
+    }
+
+    /// Whether it has shown that it is one of the hub's own clients, which understand `error` messages.
+    pub fn is_extended(&self) -> bool {
+        self.extended
+    }
+}
+
+impl crate::index::Linked<InLinkage, PeerKey> for Peer {
+    fn links(&self) -> &Links<PeerKey> {
+        &self.in_linkage
+    }
+
+    fn links_mut(&mut self) -> &mut Links<PeerKey> {
+        &mut self.in_linkage
+    }
+}

@@ -1,0 +1,232 @@
+//! How peers join, and how they get their ids back (step 5 of the message path).
+//!
+//! An id in use is not handed to a stranger. A claimant who shows the holder's resume secret gets the id at once; any
+//! other waits until the holder has given a sign of life or has not within the probe time. A holder that is replaced
+//! leaves without a `leave`, since for its peers it has only come back.
+
+use super::claim::{Claim, KeptInitiation};
+use super::command::{Initiation, PeerFault, Resume};
+use super::event::{Event, FormerCard, Outbox};
+use super::id::FreshIds;
+use super::peer::Stage;
+use super::{Deadline, Hub, Millis};
+use crate::index::{ClaimKey, Key, Links, PeerKey, TimerKey};
+
+/// The id is held by a peer that lives.
+pub const CLOSE_ID_IN_USE: u16 = 4409;
+/// The id has gone to a newer connection.
+pub const CLOSE_REPLACED: u16 = 4410;
+
+impl Hub {
+    /// A sign of life of this peer has come: whoever claims its id is turned away. O(claims to it).
+    pub fn answered(&mut self, peer: PeerKey, out: &mut Outbox<'_>) {
+        while let Some(claim) = self.first_claim_against(peer) {
+            let claim = self.end_claim(claim);
+            self.turn_away(out, claim.claimant);
+        }
+    }
+
+    pub(super) fn initiate(
+        &mut self,
+        now: Millis,
+        peer: PeerKey,
+        initiation: Initiation<'_>,
+        ids: &mut FreshIds,
+        out: &mut Outbox<'_>,
+    ) -> Result<(), PeerFault> {
+        self.peers[peer].extended |= initiation.resume.is_some();
+        self.check_initiation(peer, &initiation)?;
+        self.drop_claim_of(peer);
+        let holder = initiation.id.as_deref().and_then(|id| self.find(id));
+        match holder {
+            Some(holder) if holder != peer => {
+                if self.knows_secret(holder, initiation.resume.as_ref()) {
+                    self.replace(holder, &initiation.linkage_key, out);
+                    self.admit(peer, initiation, ids, out);
+                } else {
+                    self.claim(now, peer, holder, initiation, out);
+                }
+            }
+            Some(_) | None => self.admit(peer, initiation, ids, out),
+        }
+        Ok(())
+    }
+
+    /// What applies before anything is changed, so that a refused initiation leaves no trace.
+    fn check_initiation(
+        &self,
+        peer: PeerKey,
+        initiation: &Initiation<'_>,
+    ) -> Result<(), PeerFault> {
+        let card = &self.peers[peer].card;
+        let tags = initiation.tags.iter().map(|tag| tag.as_ref());
+        self.check_tags(&card.tags.with(tags))?;
+        let properties = initiation.properties.iter();
+        let properties = properties.map(|one| (one.name.as_ref(), one.value));
+        self.check_properties(&card.properties.with(properties))
+    }
+
+    fn knows_secret(&self, holder: PeerKey, resume: Option<&Resume<'_>>) -> bool {
+        match (resume, &self.peers[holder].secret) {
+            (Some(Resume::Secret(shown)), Some(secret)) => secret.matches(shown),
+            _ => false,
+        }
+    }
+
+    /// Lets a peer into its linkage under the id that it wants, which is free or its own.
+    fn admit(
+        &mut self,
+        peer: PeerKey,
+        initiation: Initiation<'_>,
+        ids: &mut FreshIds,
+        out: &mut Outbox<'_>,
+    ) {
+        let id = initiation.id.as_deref();
+        let renamed = id.is_some_and(|id| id != self.peers[peer].card.id);
+        let moved = self.peers[peer].stage == Stage::Joined
+            && self.linkage_key(peer) != initiation.linkage_key;
+        if renamed || moved {
+            self.announce_former(out, peer);
+            self.linkages.leave(&mut self.peers, peer);
+        }
+        if let Some(id) = id.filter(|_| renamed) {
+            self.ids.remove(&self.peers[peer].card.id, peer);
+            self.peers[peer].card.id = id.into();
+            self.enter_id(peer);
+        }
+        if self.peers[peer].linkage.is_none() {
+            self.linkages
+                .join(&mut self.peers, peer, &initiation.linkage_key);
+        }
+        let record = &mut self.peers[peer];
+        record.stage = Stage::Joined;
+        record.hears = initiation.peer_initiation_receiver.unwrap_or(record.hears);
+        record.shows = initiation.peer_initiation_sender.unwrap_or(record.shows);
+        let card = &mut record.card;
+        card.user_id = initiation.user_id.as_ref().into();
+        card.debout_cluster = initiation.debout_cluster.as_deref().map(Box::from);
+        card.start_time = initiation.start_time.map(Box::from);
+        let tags = initiation.tags.iter().map(|tag| tag.as_ref());
+        card.tags = card.tags.with(tags);
+        let properties = initiation.properties.iter();
+        card.properties = card
+            .properties
+            .with(properties.map(|one| (one.name.as_ref(), one.value)));
+        let resume = initiation.resume.map(|_| ids.secret());
+        if resume.is_some() {
+            record.secret = resume.map(Box::new);
+        }
+        self.tell_one(out, peer, Event::Confirm { resume });
+        self.announce(out, peer, Event::Presence(peer));
+    }
+
+    /// Tells the related peers of `peer` that it has left, by the name it still has.
+    fn announce_former(&self, out: &mut Outbox<'_>, peer: PeerKey) {
+        let former = FormerCard {
+            card: self.peers[peer].card.clone(),
+            linkage_key: self.linkage_key(peer).into(),
+        };
+        self.announce(out, peer, Event::LeaveAs(Box::new(former)));
+    }
+
+    fn claim(
+        &mut self,
+        now: Millis,
+        claimant: PeerKey,
+        holder: PeerKey,
+        initiation: Initiation<'_>,
+        out: &mut Outbox<'_>,
+    ) {
+        let deadline = Deadline::Claim(self.claims.vacant_key());
+        let deadline = self.wheel.arm(now + self.rules.probe_time_ms, deadline);
+        let key = self.claims.insert(Claim {
+            claimant,
+            holder,
+            initiation: KeptInitiation::keep(initiation),
+            deadline,
+            against_holder: Links::default(),
+        });
+        self.peers[claimant].claim = key;
+        self.peers[holder].claimants.push_back(&mut self.claims, key);
+        self.tell_one(out, holder, Event::Ping);
+    }
+
+    /// The probe time of these claims is up: their holders have not answered, so the first claimant gets the id.
+    pub(super) fn claims_fall_due(
+        &mut self,
+        lapsed: Vec<ClaimKey>,
+        ids: &mut FreshIds,
+        out: &mut Outbox<'_>,
+    ) {
+        for &claim in &lapsed {
+            self.claims[claim].deadline = TimerKey::NONE;
+        }
+        for claim in lapsed {
+            // The first claim to an id settles the others.
+            if let Some(claim) = self.claims.get(claim) {
+                self.hand_over(claim.holder, ids, out);
+            }
+        }
+    }
+
+    /// Gives the id of a holder that is gone to the first who claims it and turns the others away. Does nothing if
+    /// nobody claims it.
+    pub(super) fn hand_over(
+        &mut self,
+        holder: PeerKey,
+        ids: &mut FreshIds,
+        out: &mut Outbox<'_>,
+    ) {
+        let Some(first) = self.first_claim_against(holder) else {
+            return;
+        };
+        let mut first = self.end_claim(first);
+        self.replace(holder, first.initiation.linkage_key(), out);
+        let claimant = first.claimant;
+        self.admit(claimant, first.initiation.release(), ids, out);
+    }
+
+    /// Takes the id from a holder and closes its connection. Its peers hear nothing, unless its successor goes elsewhere.
+    fn replace(&mut self, holder: PeerKey, successor_linkage: &str, out: &mut Outbox<'_>) {
+        if self.linkage_key(holder) != successor_linkage {
+            self.announce_former(out, holder);
+        }
+        self.answered(holder, out);
+        self.drop_claim_of(holder);
+        self.ids.remove(&self.peers[holder].card.id, holder);
+        self.detach(holder, out);
+        self.peers[holder].stage = Stage::Replaced;
+        let (code, reason) = (CLOSE_REPLACED, "a newer connection has this id now");
+        self.tell_one(out, holder, Event::Close { code, reason });
+    }
+
+    fn turn_away(&self, out: &mut Outbox<'_>, claimant: PeerKey) {
+        let (code, reason) = (CLOSE_ID_IN_USE, "a living peer has this id");
+        self.tell_one(out, claimant, Event::Close { code, reason });
+    }
+
+    /// Ends the claim that a peer has open, if it has one.
+    pub(super) fn drop_claim_of(&mut self, claimant: PeerKey) {
+        let claim = self.peers[claimant].claim;
+        if !claim.is_none() {
+            self.end_claim(claim);
+        }
+    }
+
+    fn first_claim_against(&self, holder: PeerKey) -> Option<ClaimKey> {
+        self.peers[holder].claimants.iter(&self.claims).next()
+    }
+
+    fn end_claim(&mut self, key: ClaimKey) -> Claim {
+        let Claim {
+            claimant, holder, ..
+        } = self.claims[key];
+        self.peers[holder].claimants.remove(&mut self.claims, key);
+        self.peers[claimant].claim = ClaimKey::NONE;
+        let claim = self.claims.remove(key);
+        if !claim.deadline.is_none() {
+            self.wheel.cancel(claim.deadline);
+        }
+        claim
+    }
+}

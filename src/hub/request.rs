@@ -1,0 +1,166 @@
+//! Requests that wait for an answer (step 5 of the message path).
+//!
+//! One record for each requester, responder and message id; each ends exactly once: by a response, by its deadline, or
+//! because one of the two has gone. Found by the hash of all three, and by the lists of both peers.
+//! Source: `PROTOCOLS.md` section 1, "Where the original is wrong".
+
+use super::peer::{Asked, Asking, Peer};
+use crate::index::{Arena, Linked, Links, PeerKey, RequestKey, TimerKey};
+use compact_str::CompactString;
+use hashbrown::HashTable;
+use std::hash::{BuildHasher, RandomState};
+
+/// One request that waits.
+#[derive(Debug)]
+pub(super) struct Request {
+    pub(super) requester: PeerKey,
+    pub(super) responder: PeerKey,
+    pub(super) message_id: CompactString,
+    pub(super) name: Option<CompactString>,
+    pub(super) deadline: TimerKey,
+    asking: Links<RequestKey>,
+    asked: Links<RequestKey>,
+}
+
+impl Linked<Asking, RequestKey> for Request {
+    fn links(&self) -> &Links<RequestKey> {
+        &self.asking
+    }
+
+    fn links_mut(&mut self) -> &mut Links<RequestKey> {
+        &mut self.asking
+    }
+}
+
+impl Linked<Asked, RequestKey> for Request {
+    fn links(&self) -> &Links<RequestKey> {
+        &self.asked
+    }
+
+    fn links_mut(&mut self) -> &mut Links<RequestKey> {
+        &mut self.asked
+    }
+}
+
+/// All requests that wait.
+#[derive(Debug)]
+pub(super) struct Requests {
+    arena: Arena<RequestKey, Request>,
+    /// Requester, responder and message id → request. The message id is peer-chosen, so the hash is keyed.
+    table: HashTable<RequestKey>,
+    hasher: RandomState,
+}
+
+impl Requests {
+    pub(super) fn new(hasher: RandomState) -> Requests {
+        Requests {
+            arena: Arena::new(),
+            table: HashTable::new(),
+            hasher,
+        }
+    }
+
+    /// The key that the next `open` returns, so that its deadline can be armed first.
+    pub(super) fn vacant_key(&self) -> RequestKey {
+        self.arena.vacant_key()
+    }
+
+    /// Remembers a request. O(1).
+    pub(super) fn open(
+        &mut self,
+        peers: &mut Arena<PeerKey, Peer>,
+        (requester, responder): (PeerKey, PeerKey),
+        message_id: &str,
+        name: Option<&str>,
+        deadline: TimerKey,
+    ) {
+        let key = self.arena.insert(Request {
+            requester,
+            responder,
+            message_id: message_id.into(),
+            name: name.map(CompactString::from),
+            deadline,
+            asking: Links::default(),
+            asked: Links::default(),
+        });
+        peers[requester].asking.push_back(&mut self.arena, key);
+        peers[responder].asked.push_back(&mut self.arena, key);
+        let (arena, hasher) = (&self.arena, &self.hasher);
+        let hash = hasher.hash_one((requester, responder, message_id));
+        self.table.insert_unique(hash, key, |&key| {
+            let request = &arena[key];
+            hasher.hash_one((
+                request.requester,
+                request.responder,
+                request.message_id.as_str(),
+            ))
+        });
+    }
+
+    /// The request that a response with this message id answers, if there is one. O(1).
+    pub(super) fn find(
+        &self,
+        requester: PeerKey,
+        responder: PeerKey,
+        message_id: &str,
+    ) -> Option<RequestKey> {
+        let hash = self.hasher.hash_one((requester, responder, message_id));
+        self.table
+            .find(hash, |&key| {
+                let request = &self.arena[key];
+                request.requester == requester
+                    && request.responder == responder
+                    && request.message_id == message_id
+            })
+            .copied()
+    }
+
+    /// Forgets a request; the caller cancels its deadline, unless that has passed. O(1).
+    pub(super) fn end(&mut self, peers: &mut Arena<PeerKey, Peer>, key: RequestKey) -> Request {
+        let Request {
+            requester,
+            responder,
+            ..
+        } = self.arena[key];
+        peers[requester].asking.remove(&mut self.arena, key);
+        peers[responder].asked.remove(&mut self.arena, key);
+        let request = self.arena.remove(key);
+        let hash = self
+            .hasher
+            .hash_one((requester, responder, request.message_id.as_str()));
+        self.table
+            .find_entry(hash, |&known| known == key)
+            .expect("every request is found by its hash")
+            .remove();
+        request
+    }
+
+    /// The oldest request of `peer` that waits for an answer.
+    pub(super) fn first_asking(&self, peer: &Peer) -> Option<RequestKey> {
+        peer.asking.iter(&self.arena).next()
+    }
+
+    /// The oldest request that waits for an answer of `peer`.
+    pub(super) fn first_asked(&self, peer: &Peer) -> Option<RequestKey> {
+        peer.asked.iter(&self.arena).next()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.arena.len()
+    }
+
+    /// Checks what must hold between the table and the lists. For tests.
+    pub(super) fn check(&self, peers: &Arena<PeerKey, Peer>) {
+        assert_eq!(self.arena.len(), self.table.len());
+        let asking: usize = peers.iter().map(|(_, peer)| peer.asking.len()).sum();
+        let asked: usize = peers.iter().map(|(_, peer)| peer.asked.len()).sum();
+        assert_eq!((asking, asked), (self.arena.len(), self.arena.len()));
+        for (_, request) in self.arena.iter() {
+            assert!(
+                self.find(request.requester, request.responder, &request.message_id)
+                    .is_some(),
+                "every request can be answered"
+            );
+        }
+    }
+}
