@@ -1,1 +1,71 @@
-fn main() {}
+//! The program: reads the settings, starts the log, binds, serves, and turns how it ended into an exit code.
+//!
+//! Everything of worth is in the library; here are only standard output, standard error and the exit codes:
+//! 0 stopped in order, 1 failed while running, 2 could not start.
+
+use log::{info, warn};
+use peerhub::config::{self, Wish};
+use peerhub::{Config, Server};
+use std::fmt::Display;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+/// The operator's mistake: a setting, a file, an address that cannot be had.
+const CANNOT_START: u8 = 2;
+/// Anything that goes wrong later.
+const FAILED: u8 = 1;
+
+fn main() -> ExitCode {
+    match config::load(std::env::args_os(), std::env::vars_os()) {
+        Ok(Wish::Serve { config, remarks }) => serve(*config, &remarks),
+        Ok(Wish::Print(text)) => print(&text),
+        Err(error) => fail(CANNOT_START, error),
+    }
+}
+
+fn serve(config: Config, remarks: &[String]) -> ExitCode {
+    let log_settings = env_logger::Env::default().default_filter_or("info");
+    env_logger::Builder::from_env(log_settings)
+        .format_timestamp_millis()
+        .init();
+    let server = match Server::bind(config.clone()) {
+        Ok(server) => server,
+        Err(error) => return fail(CANNOT_START, error),
+    };
+    info!("peerhub {}", env!("CARGO_PKG_VERSION"));
+    for &address in server.local_addrs() {
+        info!("listening on {address}");
+        info!("open {} in a browser", config::browser_url(address));
+    }
+    for caution in remarks
+        .iter()
+        .chain(&config::cautions(&config, server.local_addrs()))
+    {
+        warn!("{caution}");
+    }
+    match server.run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(FAILED, error),
+    }
+}
+
+/// A reader that has seen enough (`peerhub --help | head -1`) is no failure.
+fn print(text: &str) -> ExitCode {
+    let mut output = io::stdout().lock();
+    match output
+        .write_all(text.as_bytes())
+        .and_then(|()| output.flush())
+    {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => fail(
+            FAILED,
+            format_args!("cannot print: {}", config::plain_words(&error)),
+        ),
+        Ok(()) | Err(_) => ExitCode::SUCCESS,
+    }
+}
+
+/// Says why on one line, whatever `RUST_LOG` silences. If standard error is gone too, the exit code still tells.
+fn fail(code: u8, error: impl Display) -> ExitCode {
+    let _ = writeln!(io::stderr(), "peerhub: {error}");
+    ExitCode::from(code)
+}

@@ -1,0 +1,101 @@
+//! What an operator should be told about the chosen settings: what is open to the world, and what can hardly be meant.
+//!
+//! Called by `main` after the addresses are bound, for the log. Pure; refuses nothing, which is `Config::check`'s part.
+
+use super::{Config, value};
+use std::net::{IpAddr, SocketAddr};
+
+/// The warnings, a line each. `bound` are the addresses that the server really listens on.
+pub fn cautions(config: &Config, bound: &[SocketAddr]) -> Vec<String> {
+    let mut lines = Vec::new();
+    let open: Vec<String> = bound
+        .iter()
+        .filter(|address| !is_loopback(address.ip()))
+        .map(SocketAddr::to_string)
+        .collect();
+    if !open.is_empty() {
+        let addresses = open.join(" and ");
+        lines.push(format!("open to the network: whoever reaches {addresses} can join; the text on the wire is not encrypted"));
+        if config.debout {
+            lines.push("open to the network: the debug stream (--debout) shows every client what the others send".to_owned());
+        }
+        if config.echo {
+            lines.push("open to the network: /echo (--echo) answers anybody".to_owned());
+        }
+    }
+    if config.encryption_key.is_none() {
+        lines.push("without --encryption-key, user ids are shown to peers as they came".to_owned());
+    }
+    let limits = &config.limits;
+    if limits.queue_bytes < limits.message_bytes {
+        let (queue, message) = (limits.queue_bytes as u64, limits.message_bytes as u64);
+        let (queue, message) = (value::show_size(queue), value::show_size(message));
+        lines.push(format!("a message may have {message} (--max-message-bytes), but a reader is cut off at {queue} (--max-queue-bytes)"));
+    }
+    lines
+}
+
+/// The URL to open in a browser on this machine, for an address that the server listens on.
+///
+/// ```
+/// let url = |address: &str| peerhub::config::browser_url(address.parse().unwrap());
+/// assert_eq!(url("127.0.0.1:3007"), "http://127.0.0.1:3007/");
+/// assert_eq!(url("0.0.0.0:3007"), "http://localhost:3007/");
+/// assert_eq!(url("[::1]:80"), "http://[::1]:80/");
+/// ```
+pub fn browser_url(address: SocketAddr) -> String {
+    if address.ip().is_unspecified() {
+        return format!("http://localhost:{}/", address.port());
+    }
+    format!("http://{address}/")
+}
+
+fn is_loopback(ip: IpAddr) -> bool {
+    ip.to_canonical().is_loopback()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(config: &Config, bound: &str, word: &str) -> bool {
+        cautions(config, &[bound.parse().unwrap()])
+            .iter()
+            .any(|line| line.contains(word))
+    }
+
+    #[test]
+    fn each_caution_comes_with_its_cause_and_not_without() {
+        let mut config = Config {
+            encryption_key: Some("key".to_owned()),
+            ..Config::default()
+        };
+        let loopbacks = [
+            "127.0.0.1:1",
+            "127.9.9.9:1",
+            "[::1]:1",
+            "[::ffff:127.0.0.1]:1",
+        ];
+        for address in loopbacks {
+            assert_eq!(
+                cautions(&config, &[address.parse().unwrap()]),
+                Vec::<String>::new(),
+                "{address}"
+            );
+        }
+        for address in ["0.0.0.0:1", "[::]:1", "192.0.2.1:1", "[::ffff:192.0.2.1]:1"] {
+            assert!(told(&config, address, address), "{address}");
+            assert!(!told(&config, address, "--debout") && !told(&config, address, "--echo"));
+        }
+        (config.debout, config.echo) = (true, true);
+        assert!(told(&config, "0.0.0.0:1", "--debout") && told(&config, "0.0.0.0:1", "--echo"));
+        assert!(
+            !told(&config, "127.0.0.1:1", "--debout") && !told(&config, "127.0.0.1:1", "--echo")
+        );
+        config.encryption_key = None;
+        assert!(told(&config, "127.0.0.1:1", "--encryption-key"));
+        assert!(!told(&config, "127.0.0.1:1", "--max-queue-bytes"));
+        config.limits.queue_bytes = config.limits.message_bytes - 1;
+        assert!(told(&config, "127.0.0.1:1", "--max-queue-bytes"));
+    }
+}

@@ -1,0 +1,244 @@
+//! Settings: every choice and every bound in the program, its unit, its default and why that number.
+//!
+//! Owned by `main` (which fills it from flags, environment and file through [`load`]) or by an embedding program, checked
+//! once at start by [`Config::check`], never changed afterwards. Times are milliseconds, sizes are bytes, counts start at
+//! 1; 0 turns a thing off only where its text says so. No room here opens a socket or reads a clock; only `load` reads files.
+//!
+//! - `table` — the one table: names, ranges and help, from which everything else here is made
+//! - `settings` — what an entry of the table is and can do
+//! - `value` — text ↔ times, sizes, counts, addresses
+//! - `load` — flag over environment over file over default
+//! - `render` — the table as help, as TOML, as Markdown
+//! - `caution` — what the operator should know about the chosen settings
+
+mod caution;
+mod load;
+mod render;
+mod settings;
+mod table;
+mod value;
+
+pub use caution::{browser_url, cautions};
+pub use load::{Wish, load, plain_words};
+pub use render::{markdown_table, toml_text};
+pub use settings::{Form, Group, Range, Setting};
+pub use table::SETTINGS;
+
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+/// How far `publish`, `notify` and `request` reach.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// The whole hub, whatever the linkage key: what the original server does.
+    Hub,
+    /// Only peers that have the sender's linkage key.
+    Linkage,
+}
+
+/// Everything that can be set. Its `Debug` text withholds the encryption key.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Config {
+    /// Addresses to listen on; port 0 lets the system choose.
+    pub listen: Vec<SocketAddr>,
+    /// The passphrase that user ids are encrypted with; none lets user ids out as they came.
+    pub encryption_key: Option<String>,
+    /// Whether the debug stream (debout) may be received.
+    pub debout: bool,
+    /// Whether peers are told each other's IP addresses.
+    pub remote_address: bool,
+    /// How far `publish`, `notify` and `request` reach.
+    pub scope: Scope,
+    /// Whether `/echo` answers, a plain WebSocket echo for diagnostics.
+    pub echo: bool,
+    /// Time between two nudges to a connection, ms; 0 turns nudges off.
+    pub nudge_interval_ms: u64,
+    /// Time between two WebSocket pings to a connection, ms; 0 turns pings off.
+    pub ping_interval_ms: u64,
+    /// Time that the holder of a claimed id has to answer the hub's ping, ms.
+    pub probe_time_ms: u64,
+    /// Time after which an unanswered request fails, ms, unless the request says otherwise.
+    pub request_timeout_ms: u64,
+    /// The longest time that a request may ask for, ms.
+    pub request_timeout_max_ms: u64,
+    /// Time a new connection has to send a whole HTTP head, ms.
+    pub handshake_timeout_ms: u64,
+    /// Time that an HTTP connection may stay open between two requests, ms.
+    pub http_idle_timeout_ms: u64,
+    /// Time that a peer has to answer the hub's close frame, ms.
+    pub close_timeout_ms: u64,
+    /// Time that the hub gives its peers to take leave when it is stopped, ms.
+    pub drain_time_ms: u64,
+    /// The bounds.
+    pub limits: Limits,
+}
+
+/// Where a value came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// A flag of the command line.
+    Flag,
+    /// An environment variable.
+    Variable,
+    /// A line of the settings file, counted from 1.
+    File(PathBuf, usize),
+}
+
+/// Why the settings cannot be used; always the operator's or the embedding program's doing. Its `Display` is one line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ConfigError {
+    /// A setting has a value that it may not have.
+    Value {
+        /// The setting's name in the table.
+        setting: &'static str,
+        /// Where the value came from; `None` for a default or a value that an embedding program wrote.
+        origin: Option<Origin>,
+        /// What is wrong and what would be right.
+        problem: String,
+    },
+    /// The command line cannot be understood.
+    Usage(String),
+    /// The settings file cannot be read or understood; the text begins with its path.
+    File(String),
+}
+
+impl Config {
+    /// Whether every value is within its range and the values suit one another. O(settings).
+    ///
+    /// # Errors
+    /// [`ConfigError::Value`] for the first setting of the table that is wrong.
+    ///
+    /// ```
+    /// let mut config = peerhub::Config::default();
+    /// assert!(config.check().is_ok());
+    /// config.limits.tags = 0;
+    /// assert_eq!(config.check().unwrap_err().to_string(), "max-tags: 0 is out of range: allowed is 1 to 100000");
+    /// ```
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let wrong = |setting, problem| ConfigError::Value {
+            setting,
+            origin: None,
+            problem,
+        };
+        for setting in SETTINGS {
+            setting
+                .check(self)
+                .map_err(|problem| wrong(setting.name, problem))?;
+        }
+        if self.request_timeout_ms > self.request_timeout_max_ms {
+            let (default, longest) = (
+                value::show_time(self.request_timeout_ms),
+                value::show_time(self.request_timeout_max_ms),
+            );
+            let problem = format!(
+                "{default} is longer than max-request-timeout, which is {longest}: shorten the one or lengthen the other"
+            );
+            return Err(wrong("request-timeout", problem));
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = SETTINGS
+            .iter()
+            .map(|setting| (setting.name, setting.show(self)));
+        f.debug_map().entries(shown).finish()
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (setting, origin, problem) = match self {
+            ConfigError::Usage(text) | ConfigError::File(text) => return f.write_str(text),
+            ConfigError::Value {
+                setting,
+                origin,
+                problem,
+            } => (setting, origin, problem),
+        };
+        match origin {
+            None => write!(f, "{setting}: {problem}"),
+            Some(Origin::Flag) => write!(f, "--{setting}: {problem}"),
+            Some(Origin::Variable) => write!(f, "{}: {problem}", settings::variable(setting)),
+            Some(Origin::File(path, line)) => {
+                write!(f, "{}:{line}: {setting}: {problem}", path.display())
+            }
+        }
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+/// The bounds on what peers can make the hub hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Open connections. The file descriptors that the system grants may lower it.
+    pub connections: usize,
+    /// Open connections from one IP address; 0 sets no bound beyond `connections`.
+    pub connections_per_address: usize,
+    /// Bytes in one incoming message.
+    pub message_bytes: usize,
+    /// Bytes in one HTTP request head.
+    pub head_bytes: usize,
+    /// Bytes in one HTTP request body.
+    pub body_bytes: usize,
+    /// Bytes that may wait for one slow reader before it is cut off.
+    pub queue_bytes: usize,
+    /// Bytes in one id, linkage key, tag, channel name, message id, user id or debout cluster.
+    pub name_bytes: usize,
+    /// Tags of one peer.
+    pub tags: usize,
+    /// Bytes of one peer's properties, names and values together.
+    pub properties_bytes: usize,
+    /// Channels that one connection may be subscribed to.
+    pub channels: usize,
+    /// Requests that one peer may have waiting for an answer.
+    pub pending_requests: usize,
+    /// Levels of arrays and objects inside one message.
+    pub json_depth: usize,
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config {
+            listen: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 3007))],
+            encryption_key: None,
+            debout: false,
+            remote_address: true,
+            scope: Scope::Hub,
+            echo: false,
+            nudge_interval_ms: 10_000,
+            ping_interval_ms: 10_000,
+            probe_time_ms: 2_000,
+            request_timeout_ms: 120_000,
+            request_timeout_max_ms: 600_000,
+            handshake_timeout_ms: 10_000,
+            http_idle_timeout_ms: 30_000,
+            close_timeout_ms: 2_000,
+            drain_time_ms: 5_000,
+            limits: Limits::default(),
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            connections: 1_000_000,
+            connections_per_address: 0,
+            message_bytes: 1 << 20,
+            head_bytes: 16 << 10,
+            body_bytes: 64 << 10,
+            queue_bytes: 16 << 20,
+            name_bytes: 512,
+            tags: 100,
+            properties_bytes: 64 << 10,
+            channels: 1_000,
+            pending_requests: 1_000,
+            json_depth: 512,
+        }
+    }
+}

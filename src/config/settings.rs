@@ -1,0 +1,265 @@
+//! What a setting is: its form and range, and how text gets into its place in a [`Config`] and out again.
+//!
+//! The entries themselves are in `table`. Used by `load` and `render`, and by [`Config::check`] for programs that embed
+//! the hub, so that all of them refuse the same values in the same words.
+
+use super::value::{self, quote};
+use super::{Config, Scope};
+use std::net::SocketAddr;
+
+/// One setting.
+#[derive(Debug)]
+pub struct Setting {
+    /// The flag without its dashes, which is also the key in the file: `nudge-interval`.
+    pub name: &'static str,
+    /// The heading it stands under.
+    pub group: Group,
+    /// One sentence without its full stop.
+    pub help: &'static str,
+    /// What its values look like and where they go.
+    pub form: Form,
+    /// Whether the short help (`-h`) shows it.
+    pub common: bool,
+}
+
+/// The headings of the help.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Group {
+    /// Where it listens and what it serves.
+    Serving,
+    /// What peers are told and may do.
+    Peers,
+    /// Times.
+    Times,
+    /// Bounds.
+    Bounds,
+}
+
+/// What a setting's values look like, and its place in a [`Config`].
+#[derive(Debug)]
+pub enum Form {
+    /// True or false.
+    Switch(fn(&mut Config) -> &mut bool),
+    /// Milliseconds.
+    Time(fn(&mut Config) -> &mut u64, Range),
+    /// Bytes.
+    Size(fn(&mut Config) -> &mut usize, Range),
+    /// A number of things.
+    Count(fn(&mut Config) -> &mut usize, Range),
+    /// `hub` or `linkage`.
+    Scope(fn(&mut Config) -> &mut Scope),
+    /// One or more addresses with ports.
+    Addresses(fn(&mut Config) -> &mut Vec<SocketAddr>),
+    /// Text that is never shown, or the path of a file that holds it.
+    Secret(fn(&mut Config) -> &mut Option<String>),
+}
+
+/// The numbers that a setting may have, both ends included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Range {
+    /// The least.
+    pub least: u64,
+    /// The most.
+    pub most: u64,
+    /// What 0 means, where it is allowed beside the range.
+    pub zero: Option<&'static str>,
+}
+
+impl Range {
+    /// From the least to the most, without 0 unless it lies between.
+    pub(super) const fn of(least: u64, most: u64) -> Range {
+        Range {
+            least,
+            most,
+            zero: None,
+        }
+    }
+
+    /// The same range, and 0 with this meaning.
+    pub(super) const fn or_zero(self, meaning: &'static str) -> Range {
+        Range {
+            zero: Some(meaning),
+            ..self
+        }
+    }
+
+    fn holds(self, number: u64) -> bool {
+        (self.least..=self.most).contains(&number) || (number == 0 && self.zero.is_some())
+    }
+
+    fn describe(self, show: fn(u64) -> String) -> String {
+        let (least, most) = (show(self.least), show(self.most));
+        match self.zero {
+            Some(meaning) => format!("{least} to {most}, or 0: {meaning}"),
+            None => format!("{least} to {most}"),
+        }
+    }
+}
+
+impl Setting {
+    /// Puts what was written into the configuration. `texts` are several only for [`Form::Addresses`]; of the others the
+    /// last counts. A secret is taken literally: [`load`](super::load) looks for the file before.
+    ///
+    /// # Errors
+    /// What is wrong and what would be right, to be read after the setting's name. The configuration may then hold the
+    /// refused value and must not be used.
+    pub fn set(&self, config: &mut Config, texts: &[String]) -> Result<(), String> {
+        let text = texts.last().map_or("", String::as_str);
+        match &self.form {
+            Form::Switch(place) => *place(config) = value::read_switch(text)?,
+            Form::Time(place, _) => *place(config) = value::read_time(text)?,
+            Form::Size(place, _) => *place(config) = whole(value::read_size(text)?),
+            Form::Count(place, _) => *place(config) = whole(value::read_count(text)?),
+            Form::Scope(place) => *place(config) = read_scope(text)?,
+            Form::Addresses(place) => {
+                *place(config) = value::read_addresses(texts.iter().map(String::as_str))?
+            }
+            Form::Secret(place) => *place(config) = Some(text.to_owned()),
+        }
+        self.check(config)
+    }
+
+    /// Whether this setting's value is in its range.
+    ///
+    /// # Errors
+    /// What is wrong and what would be right, to be read after the setting's name.
+    pub fn check(&self, config: &Config) -> Result<(), String> {
+        let mut config = config.clone();
+        let (number, range) = match &self.form {
+            Form::Switch(_) | Form::Scope(_) => return Ok(()),
+            Form::Addresses(place) => return check_addresses(place(&mut config)),
+            Form::Secret(place) => {
+                let empty = place(&mut config).as_ref().is_some_and(String::is_empty);
+                let problem = "is empty: write the passphrase or the path of a file that holds it, or leave it out";
+                return if empty {
+                    Err(problem.to_owned())
+                } else {
+                    Ok(())
+                };
+            }
+            Form::Time(place, range) => (*place(&mut config), *range),
+            Form::Size(place, range) | Form::Count(place, range) => {
+                (*place(&mut config) as u64, *range)
+            }
+        };
+        if range.holds(number) {
+            return Ok(());
+        }
+        let show = self.number_shower();
+        Err(format!(
+            "{} is out of range: allowed is {}",
+            show(number),
+            range.describe(show)
+        ))
+    }
+
+    /// The value in the form in which it can be written; a secret only as `set` or nothing.
+    pub fn show(&self, config: &Config) -> String {
+        let mut config = config.clone();
+        let show = self.number_shower();
+        match &self.form {
+            Form::Switch(place) => place(&mut config).to_string(),
+            Form::Time(place, _) => show(*place(&mut config)),
+            Form::Size(place, _) | Form::Count(place, _) => show(*place(&mut config) as u64),
+            Form::Scope(place) => scope_name(*place(&mut config)).to_owned(),
+            Form::Addresses(place) => {
+                let shown: Vec<String> = place(&mut config)
+                    .iter()
+                    .map(SocketAddr::to_string)
+                    .collect();
+                shown.join(",")
+            }
+            Form::Secret(place) => place(&mut config).as_ref().map_or("", |_| "set").to_owned(),
+        }
+    }
+
+    /// What may be written, in a few words; nothing where the placeholder of the help says it all.
+    pub fn describe_range(&self) -> Option<String> {
+        match &self.form {
+            Form::Time(_, range) | Form::Size(_, range) | Form::Count(_, range) => {
+                Some(range.describe(self.number_shower()))
+            }
+            Form::Switch(_) | Form::Scope(_) | Form::Addresses(_) | Form::Secret(_) => None,
+        }
+    }
+
+    /// The environment variable: `PEERHUB_NUDGE_INTERVAL`.
+    pub fn variable(&self) -> String {
+        variable(self.name)
+    }
+
+    /// What stands for the value in the help.
+    pub fn placeholder(&self) -> &'static str {
+        match self.form {
+            Form::Switch(_) => "true|false",
+            Form::Time(..) => "TIME",
+            Form::Size(..) => "SIZE",
+            Form::Count(..) => "COUNT",
+            Form::Scope(_) => "hub|linkage",
+            Form::Addresses(_) => "ADDR:PORT",
+            Form::Secret(_) => "TEXT|FILE",
+        }
+    }
+
+    fn number_shower(&self) -> fn(u64) -> String {
+        match self.form {
+            Form::Time(..) => value::show_time,
+            Form::Size(..) => value::show_size,
+            Form::Count(..)
+            | Form::Switch(_)
+            | Form::Scope(_)
+            | Form::Addresses(_)
+            | Form::Secret(_) => |number| number.to_string(),
+        }
+    }
+}
+
+impl Group {
+    /// The heading.
+    pub fn title(self) -> &'static str {
+        match self {
+            Group::Serving => "Serving",
+            Group::Peers => "What peers are told",
+            Group::Times => "Times (TIME is 250ms, 10s, 2m, 1h or a bare number of milliseconds)",
+            Group::Bounds => "Bounds (SIZE is a number of bytes, or 64KiB, 1MiB, 1MB)",
+        }
+    }
+}
+
+/// The environment variable of a flag.
+pub(super) fn variable(name: &str) -> String {
+    format!("PEERHUB_{}", name.to_ascii_uppercase().replace('-', "_"))
+}
+
+/// A number that 32-bit targets cannot hold becomes the greatest they can, which every range refuses.
+fn whole(number: u64) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}
+
+fn read_scope(text: &str) -> Result<Scope, String> {
+    let wanted = text.trim();
+    let known = [Scope::Hub, Scope::Linkage];
+    let found = known
+        .into_iter()
+        .find(|scope| scope_name(*scope).eq_ignore_ascii_case(wanted));
+    found.ok_or_else(|| format!("{} is not a scope: write hub or linkage", quote(text)))
+}
+
+fn scope_name(scope: Scope) -> &'static str {
+    match scope {
+        Scope::Hub => "hub",
+        Scope::Linkage => "linkage",
+    }
+}
+
+fn check_addresses(addresses: &[SocketAddr]) -> Result<(), String> {
+    if addresses.is_empty() {
+        return Err("names no address: write at least one, such as 127.0.0.1:3007".to_owned());
+    }
+    for (index, address) in addresses.iter().enumerate() {
+        if address.port() != 0 && addresses[..index].contains(address) {
+            return Err(format!("{address} is there twice: write each address once"));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,690 @@
+//! Settings from flags, environment and file, in the library and through the binary, and the README's table of them.
+
+use peerhub::Config;
+use peerhub::config::{
+    ConfigError, Form, SETTINGS, Setting, Wish, load, markdown_table, toml_text,
+};
+use std::ffi::OsString;
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+/// A directory of this test's own, removed at the end.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(test: &str) -> Folder {
+        let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR"))
+            .join(format!("settings-{test}-{}", std::process::id()));
+        fs::create_dir_all(&path).unwrap();
+        Folder(path)
+    }
+
+    fn write(&self, name: &str, text: impl AsRef<[u8]>) -> String {
+        let path = self.0.join(name);
+        fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn wish(flags: &[&str], variables: &[(&str, &str)]) -> Result<Wish, ConfigError> {
+    let arguments = ["peerhub"].iter().chain(flags).map(OsString::from);
+    load(
+        arguments,
+        variables
+            .iter()
+            .map(|(name, text)| (name.into(), text.into())),
+    )
+}
+
+fn served(flags: &[&str], variables: &[(&str, &str)]) -> (Config, Vec<String>) {
+    match wish(flags, variables) {
+        Ok(Wish::Serve { config, remarks }) => (*config, remarks),
+        other => panic!("{flags:?} {variables:?}: {other:?}"),
+    }
+}
+
+fn config(flags: &[&str], variables: &[(&str, &str)]) -> Config {
+    served(flags, variables).0
+}
+
+fn problem(flags: &[&str], variables: &[(&str, &str)]) -> String {
+    let text = wish(flags, variables)
+        .expect_err(&format!("{flags:?} {variables:?}"))
+        .to_string();
+    assert!(!text.contains('\n'), "more than one line: {text}");
+    text
+}
+
+/// A value that is not the default, as it is shown, for each kind of setting.
+fn other_value(setting: &Setting) -> &'static str {
+    match (&setting.form, setting.show(&Config::default()).as_str()) {
+        (Form::Switch(_), "true") => "false",
+        (Form::Switch(_), _) => "true",
+        (Form::Time(..), _) => "121s",
+        (Form::Size(..), _) => "3KiB",
+        (Form::Count(..), _) => "77",
+        (Form::Scope(_), _) => "linkage",
+        (Form::Addresses(_), _) => "127.0.0.2:1,[::1]:2",
+        (Form::Secret(_), _) => "correct horse",
+    }
+}
+
+/// The value as it stands in a file: some as TOML's own types, to see that these are read too.
+fn in_file(setting: &Setting, value: &str) -> String {
+    match setting.form {
+        Form::Switch(_) | Form::Count(..) => format!("{} = {value}\n", setting.name),
+        Form::Addresses(_) => format!(
+            "{} = [\"{}\"]\n",
+            setting.name,
+            value.replace(',', "\", \"")
+        ),
+        Form::Time(..) | Form::Size(..) | Form::Scope(_) | Form::Secret(_) => {
+            format!("{} = \"{value}\"\n", setting.name)
+        }
+    }
+}
+
+/// Only this setting differs from the defaults, and it has this value.
+fn assert_only(config: &Config, setting: &Setting, value: &str, way: &str) {
+    let default = Config::default();
+    for any in SETTINGS {
+        let expected = match (any.name == setting.name, &any.form) {
+            (true, Form::Secret(_)) => "set".to_owned(),
+            (true, _) => value.to_owned(),
+            (false, _) => any.show(&default),
+        };
+        assert_eq!(
+            any.show(config),
+            expected,
+            "{} after {} by {way}",
+            any.name,
+            setting.name
+        );
+    }
+}
+
+#[test]
+fn every_setting_can_be_set_in_all_three_ways() {
+    let folder = Folder::new("three-ways");
+    for setting in SETTINGS {
+        let value = other_value(setting);
+        let flag = format!("--{}={value}", setting.name);
+        assert_only(&config(&[&flag], &[]), setting, value, "flag");
+        assert_only(
+            &config(&[], &[(&setting.variable(), value)]),
+            setting,
+            value,
+            "variable",
+        );
+        let file = folder.write("peerhub.toml", in_file(setting, value));
+        assert_only(&config(&["--config", &file], &[]), setting, value, "file");
+        assert_only(
+            &config(&[], &[("PEERHUB_CONFIG", &file)]),
+            setting,
+            value,
+            "file named by variable",
+        );
+    }
+}
+
+#[test]
+fn flag_over_variable_over_file_over_default() {
+    let folder = Folder::new("precedence");
+    let file = folder.write(
+        "peerhub.toml",
+        "max-tags = 2\nmax-channels = 2\nmax-json-depth = 20\ndebout = true\n",
+    );
+    let flags = ["--max-tags=4", "--debout=false", "--config", &file];
+    let read = config(
+        &flags,
+        &[("PEERHUB_MAX_TAGS", "3"), ("PEERHUB_MAX_CHANNELS", "3")],
+    );
+    assert_eq!(
+        (
+            read.limits.tags,
+            read.limits.channels,
+            read.limits.json_depth
+        ),
+        (4, 3, 20)
+    );
+    assert!(!read.debout);
+    assert_eq!(
+        read.limits.pending_requests,
+        Config::default().limits.pending_requests
+    );
+
+    let other = folder.write("other.toml", "max-tags = 9\n");
+    assert_eq!(
+        config(&["--config", &other], &[("PEERHUB_CONFIG", &file)])
+            .limits
+            .tags,
+        9
+    );
+}
+
+#[test]
+fn forms_that_scripts_use() {
+    assert!(config(&["--debout"], &[]).debout);
+    assert!(
+        config(&["--debout", "--listen", ":1"], &[]).debout,
+        "a switch does not take the next word"
+    );
+    assert_eq!(
+        config(&["--max-tags=4", "--max-tags", "5"], &[])
+            .limits
+            .tags,
+        5,
+        "the last one counts"
+    );
+    let listen = |flags: &[&str], variables: &[(&str, &str)]| {
+        config(flags, variables)
+            .listen
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        listen(&["--listen", "localhost:1", "--listen", "[::]:2"], &[]),
+        ["127.0.0.1:1", "[::]:2"]
+    );
+    assert_eq!(
+        listen(&[], &[("PEERHUB_LISTEN", "3, :4")]),
+        ["127.0.0.1:3", "0.0.0.0:4"]
+    );
+    assert_eq!(
+        listen(&["--listen", "5"], &[("PEERHUB_LISTEN", "3,:4")]),
+        ["127.0.0.1:5"],
+        "a flag replaces the list"
+    );
+    for (text, expected) in [
+        ("true", true),
+        ("YES", true),
+        ("on", true),
+        ("1", true),
+        ("false", false),
+        ("no", false),
+        ("off", false),
+        ("0", false),
+    ] {
+        assert_eq!(
+            config(&[], &[("PEERHUB_REMOTE_ADDRESS", text)]).remote_address,
+            expected,
+            "{text}"
+        );
+    }
+    assert_eq!(
+        config(&[], &[("PEERHUB_MAX_TAGS", "")]),
+        Config::default(),
+        "an empty variable is none"
+    );
+    assert_eq!(
+        config(&["--nudge-interval=0", "--ping-interval", "250"], &[]).ping_interval_ms,
+        250
+    );
+}
+
+#[test]
+fn numbers_in_the_file() {
+    let folder = Folder::new("numbers");
+    let file = folder.write(
+        "peerhub.toml",
+        "max-message-bytes = 0x1_0000\nnudge-interval = 1_500\nlisten = \"1\"\nmax-tags = \"7\"",
+    );
+    let read = config(&["--config", &file], &[]);
+    assert_eq!(
+        (
+            read.limits.message_bytes,
+            read.nudge_interval_ms,
+            read.limits.tags
+        ),
+        (65_536, 1_500, 7)
+    );
+    assert_eq!(read.listen, ["127.0.0.1:1".parse().unwrap()]);
+}
+
+#[test]
+fn a_bad_value_is_named_with_its_origin_and_what_would_be_right() {
+    let folder = Folder::new("bad-values");
+    let text = problem(&["--nudge-interval", "10 parsecs"], &[]);
+    assert_eq!(
+        text,
+        "--nudge-interval: \"10 parsecs\" is not a time: write whole 250ms, 10s, 2m or 1h, or a bare number of milliseconds"
+    );
+    let text = problem(&[], &[("PEERHUB_MAX_QUEUE_BYTES", "5")]);
+    assert_eq!(
+        text,
+        "PEERHUB_MAX_QUEUE_BYTES: 5 is out of range: allowed is 1KiB to 1GiB"
+    );
+    let file = folder.write(
+        "peerhub.toml",
+        "# comment\nmax-tags = 5\n\nmax-channels = -1\n",
+    );
+    let text = problem(&["--config", &file], &[]);
+    assert_eq!(
+        text,
+        format!("{file}:4: max-channels: \"-1\" is not a count: write a whole number such as 100")
+    );
+
+    let cases = [
+        ("--listen=nowhere", "ADDR:PORT"),
+        ("--listen=1,1", "twice"),
+        ("--debout=maybe", "true or false"),
+        ("--scope=galaxy", "hub or linkage"),
+        ("--encryption-key=", "is empty"),
+        ("--max-connections=0", "allowed is 1 to 10000000"),
+        ("--probe-time=0", "allowed is 1ms to 1h"),
+        (
+            "--nudge-interval=9",
+            "allowed is 10ms to 24h, or 0: no nudges",
+        ),
+        ("--max-message-bytes=2GiB", "allowed is 64 to 1GiB"),
+        ("--max-message-bytes=999999999999GiB", "is not a size"),
+        ("--drain-time=\n", "is not a time"),
+    ];
+    for (flag, part) in cases {
+        let text = problem(&[flag], &[]);
+        let (name, _) = flag.split_once('=').unwrap();
+        assert!(
+            text.starts_with(&format!("{name}: ")) && text.contains(part),
+            "{flag}: {text}"
+        );
+    }
+    let overridden = problem(&["--max-tags=5"], &[("PEERHUB_MAX_TAGS", "five")]);
+    assert!(
+        overridden.starts_with("PEERHUB_MAX_TAGS: "),
+        "a mistake shows although a flag overrides it: {overridden}"
+    );
+}
+
+#[test]
+fn every_range_ends_where_it_says() {
+    for setting in SETTINGS {
+        let (Form::Time(_, range) | Form::Size(_, range) | Form::Count(_, range)) = &setting.form
+        else {
+            continue;
+        };
+        let accepts = |number: u64| {
+            setting
+                .set(&mut Config::default(), &[number.to_string()])
+                .is_ok()
+        };
+        assert!(
+            accepts(range.least) && accepts(range.most),
+            "{}",
+            setting.name
+        );
+        assert!(
+            !accepts(range.most + 1) && !accepts(u64::MAX),
+            "{}",
+            setting.name
+        );
+        assert!(
+            range.least <= 1 || !accepts(range.least - 1),
+            "{}",
+            setting.name
+        );
+        assert_eq!(accepts(0), range.zero.is_some(), "{}", setting.name);
+    }
+}
+
+#[test]
+fn an_embedding_program_is_checked_by_the_same_ranges() {
+    assert_eq!(Config::default().check(), Ok(()));
+    let mut wrong = Config::default();
+    wrong.limits.json_depth = 0;
+    let text = wrong.check().unwrap_err().to_string();
+    assert_eq!(
+        text,
+        "max-json-depth: 0 is out of range: allowed is 4 to 10000"
+    );
+    let wrong = Config {
+        listen: Vec::new(),
+        ..Config::default()
+    };
+    assert!(
+        wrong
+            .check()
+            .unwrap_err()
+            .to_string()
+            .starts_with("listen: names no address")
+    );
+    let wrong = Config {
+        encryption_key: Some(String::new()),
+        ..Config::default()
+    };
+    assert!(
+        wrong
+            .check()
+            .unwrap_err()
+            .to_string()
+            .starts_with("encryption-key: is empty")
+    );
+}
+
+#[test]
+fn the_default_request_timeout_may_not_exceed_the_longest() {
+    let text = problem(&["--request-timeout=11m"], &[]);
+    assert_eq!(
+        text,
+        "--request-timeout: 11m is longer than max-request-timeout, which is 10m: shorten the one or lengthen the other"
+    );
+    assert_eq!(
+        problem(&[], &[("PEERHUB_MAX_REQUEST_TIMEOUT", "1s")]),
+        "request-timeout: 2m is longer than max-request-timeout, which is 1s: shorten the one or lengthen the other"
+    );
+    assert_eq!(
+        config(&["--request-timeout=10m"], &[]).request_timeout_ms,
+        600_000
+    );
+}
+
+#[test]
+fn unknown_names_are_refused_with_the_nearest_known_one() {
+    let folder = Folder::new("unknown");
+    let cases = [
+        (
+            "\nnudge_interval = 5",
+            ":2: there is no setting \"nudge_interval\"; did you mean nudge-interval?",
+        ),
+        (
+            "max-tag = 5",
+            ":1: there is no setting \"max-tag\"; did you mean max-tags?",
+        ),
+        (
+            "[limits]\ntags = 5",
+            ":1: there is no setting \"limits\"; the keys are the flags of peerhub --help without their dashes",
+        ),
+        ("a = 1\nmax-tags = = 5", ":2: "),
+        ("max-tags = 5\nmax-tags = 6", ":2: duplicate key"),
+        ("max-tags = 1.5", ":1: max-tags: wants COUNT, not a float"),
+        (
+            "listen = [3007]",
+            ":1: listen: wants a list of texts, each ADDR:PORT",
+        ),
+        ("max-tags = [1]", ":1: max-tags: wants COUNT, not an array"),
+    ];
+    for (content, end) in cases {
+        let file = folder.write("peerhub.toml", content);
+        let text = problem(&["--config", &file], &[]);
+        let rest = text
+            .strip_prefix(&file)
+            .unwrap_or_else(|| panic!("{content:?}: {text}"));
+        assert!(rest.starts_with(end), "{content:?}: {text}");
+    }
+    assert_eq!(
+        problem(&["--deobut"], &[]),
+        "there is no flag --deobut; did you mean --debout?"
+    );
+    assert_eq!(
+        problem(&["--qqq"], &[]),
+        "there is no flag --qqq; see peerhub --help"
+    );
+    assert_eq!(
+        problem(&["stray"], &[]),
+        "\"stray\" belongs to no flag; see peerhub --help"
+    );
+    assert!(problem(&["--max-tags"], &[]).contains("--max-tags <COUNT> wants a value"));
+}
+
+#[test]
+fn a_mistyped_variable_is_remarked_upon_and_a_foreign_one_is_not() {
+    let foreign = [
+        ("PEERHUB_PORT", "tcp://10.0.0.1:3007"),
+        ("PEERHUB_SERVICE_HOST", "10.0.0.1"),
+        ("HOME", "/"),
+    ];
+    assert_eq!(served(&[], &foreign), (Config::default(), Vec::new()));
+    let (read, remarks) = served(&[], &[("PEERHUB_NUDGE_INTERVALL", "5s")]);
+    assert_eq!(read, Config::default());
+    assert_eq!(
+        remarks,
+        ["the variable PEERHUB_NUDGE_INTERVALL sets nothing; did you mean PEERHUB_NUDGE_INTERVAL?"]
+    );
+}
+
+#[test]
+fn the_encryption_key_is_a_text_or_a_files_content() {
+    let folder = Folder::new("key");
+    let key = |text: &str| {
+        config(&[&format!("--encryption-key={text}")], &[])
+            .encryption_key
+            .unwrap()
+    };
+    assert_eq!(key("some text"), "some text");
+    let file = folder.write("key", "  from the file\n\n");
+    assert_eq!(key(&file), "from the file");
+
+    let missing = format!("{file}-missing");
+    let (read, remarks) = served(&[], &[("PEERHUB_ENCRYPTION_KEY", &missing)]);
+    assert_eq!(read.encryption_key, Some(missing));
+    assert!(
+        remarks.len() == 1 && remarks[0].contains("looks like a path"),
+        "{remarks:?}"
+    );
+
+    let directory = folder.0.to_str().unwrap().to_owned();
+    let text = problem(&[], &[("PEERHUB_ENCRYPTION_KEY", &directory)]);
+    assert!(
+        text.starts_with("PEERHUB_ENCRYPTION_KEY: cannot read \"")
+            && text.ends_with("is a directory"),
+        "{text}"
+    );
+    let empty = folder.write("empty", " \n");
+    assert!(problem(&[&format!("--encryption-key={empty}")], &[]).ends_with("the file is empty"));
+    let binary = folder.write("binary", [0xff, 0xfe]);
+    assert!(
+        problem(&[&format!("--encryption-key={binary}")], &[]).ends_with("it is not UTF-8 text")
+    );
+    let overridden = config(
+        &["--encryption-key=plain"],
+        &[("PEERHUB_ENCRYPTION_KEY", &empty)],
+    );
+    assert_eq!(
+        overridden.encryption_key.as_deref(),
+        Some("plain"),
+        "only the file of the key in force is read"
+    );
+}
+
+#[test]
+fn secrets_are_never_shown() {
+    let secret = Config {
+        encryption_key: Some("correct horse".to_owned()),
+        ..Config::default()
+    };
+    assert!(!format!("{secret:?}").contains("horse"));
+    let printed = toml_text(&secret);
+    assert!(
+        !printed.contains("horse")
+            && printed.contains("# encryption-key is set, and withheld here")
+    );
+    assert!(toml_text(&Config::default()).contains("# encryption-key is not set"));
+}
+
+#[test]
+fn printed_settings_read_back_to_the_same() {
+    let folder = Folder::new("round-trip");
+    let public = SETTINGS
+        .iter()
+        .filter(|setting| !matches!(setting.form, Form::Secret(_)));
+    let flags: Vec<String> = public
+        .map(|setting| format!("--{}={}", setting.name, other_value(setting)))
+        .collect();
+    let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+    let odd = [
+        "--nudge-interval=0",
+        "--ping-interval=1234",
+        "--max-message-bytes=1000001",
+    ];
+    for flags in [&flags[..], &odd, &[]] {
+        let Ok(Wish::Print(printed)) = wish(&[flags, &["--print-config"]].concat(), &[]) else {
+            panic!("{flags:?}")
+        };
+        let file = folder.write("peerhub.toml", &printed);
+        assert_eq!(
+            config(&["--config", &file], &[]),
+            config(flags, &[]),
+            "{printed}"
+        );
+        let Ok(Wish::Print(again)) = wish(&["--config", &file, "--print-config"], &[]) else {
+            panic!("{flags:?}")
+        };
+        assert_eq!(again, printed);
+    }
+}
+
+#[test]
+fn help_names_every_setting() {
+    let Ok(Wish::Print(long)) = wish(&["--help"], &[]) else {
+        panic!("no help")
+    };
+    let Ok(Wish::Print(short)) = wish(&["-h"], &[]) else {
+        panic!("no short help")
+    };
+    let named = |text: &str, name: &str| {
+        text.split_whitespace()
+            .any(|word| word.split(['=', '[']).next() == Some(name))
+    };
+    for setting in SETTINGS {
+        let flag = format!("--{}", setting.name);
+        assert!(
+            named(&long, &flag) && long.contains(&setting.variable()),
+            "{flag} in the long help"
+        );
+        assert_eq!(
+            named(&short, &flag),
+            setting.common,
+            "{flag} in the short help"
+        );
+    }
+    assert!(
+        long.contains("[default 10s; 10ms to 24h, or 0: no nudges; PEERHUB_NUDGE_INTERVAL]"),
+        "{long}"
+    );
+    assert!(short.lines().count() < 40, "{short}");
+}
+
+/// Rewrites the README's table with `UPDATE_README=1`.
+#[test]
+fn the_readme_has_the_table_of_this_version() {
+    const MARKS: (&str, &str) = ("<!-- options -->\n", "\n<!-- /options -->");
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
+    let readme = fs::read_to_string(path).unwrap();
+    let (before, rest) = readme
+        .split_once(MARKS.0)
+        .expect("README.md has the opening mark");
+    let (present, after) = rest
+        .split_once(MARKS.1)
+        .expect("README.md has the closing mark");
+    let wanted = markdown_table();
+    if std::env::var_os("UPDATE_README").is_some_and(|text| text == "1") {
+        fs::write(path, [before, MARKS.0, &wanted, MARKS.1, after].concat()).unwrap();
+        return;
+    }
+    assert_eq!(
+        present, wanted,
+        "run: UPDATE_README=1 cargo test --test settings readme"
+    );
+}
+
+/// Runs the binary without the variables of whoever runs the tests.
+fn run(flags: &[&str], variables: &[(&str, &str)]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_peerhub"));
+    for (name, _) in
+        std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("PEERHUB_"))
+    {
+        command.env_remove(name);
+    }
+    command
+        .args(flags)
+        .envs(variables.iter().copied())
+        .output()
+        .unwrap()
+}
+
+#[test]
+fn the_binary_answers_a_mistake_with_one_line_and_exit_code_2() {
+    let folder = Folder::new("binary");
+    let file = folder.write("peerhub.toml", "\n\nmax-tags = \"many\"");
+    let missing = format!("{file}.missing");
+    let directory = folder.0.to_str().unwrap();
+    let cases = [
+        (
+            vec!["--nonsense"],
+            vec![],
+            "peerhub: there is no flag --nonsense; see peerhub --help\n".to_owned(),
+        ),
+        (
+            vec!["--max-tags=many"],
+            vec![],
+            "peerhub: --max-tags: \"many\" is not a count: write a whole number such as 100\n"
+                .to_owned(),
+        ),
+        (
+            vec![],
+            vec![("PEERHUB_SCOPE", "all")],
+            "peerhub: PEERHUB_SCOPE: \"all\" is not a scope: write hub or linkage\n".to_owned(),
+        ),
+        (
+            vec!["--config", &file],
+            vec![],
+            format!(
+                "peerhub: {file}:3: max-tags: \"many\" is not a count: write a whole number such as 100\n"
+            ),
+        ),
+        (
+            vec!["--config", &missing],
+            vec![],
+            format!("peerhub: {missing}: cannot read the settings: no such file or directory\n"),
+        ),
+        (
+            vec![],
+            vec![("PEERHUB_CONFIG", directory)],
+            format!("peerhub: {directory}: cannot read the settings: is a directory\n"),
+        ),
+        (
+            vec!["--print-config", "--scope=all"],
+            vec![],
+            "peerhub: --scope: \"all\" is not a scope: write hub or linkage\n".to_owned(),
+        ),
+    ];
+    for (flags, variables, expected) in cases {
+        let output = run(&flags, &variables);
+        assert_eq!(String::from_utf8_lossy(&output.stderr), expected);
+        assert_eq!(output.status.code(), Some(2), "{flags:?}");
+        assert!(output.stdout.is_empty(), "{flags:?}");
+    }
+}
+
+#[test]
+fn the_binary_prints_what_it_is_asked_for_and_exits_with_0() {
+    let cases: [(&[&str], &str); 5] = [
+        (&["--help"], "PEERHUB_NUDGE_INTERVAL"),
+        (&["-h"], "--listen"),
+        (
+            &["--version"],
+            concat!("peerhub ", env!("CARGO_PKG_VERSION"), "\n"),
+        ),
+        (
+            &["-V"],
+            concat!("peerhub ", env!("CARGO_PKG_VERSION"), "\n"),
+        ),
+        (&["--print-config", "--max-tags=7"], "\nmax-tags = 7\n"),
+    ];
+    for (flags, part) in cases {
+        let output = run(flags, &[]);
+        assert_eq!(output.status.code(), Some(0), "{flags:?}");
+        assert!(
+            String::from_utf8_lossy(&output.stdout).contains(part),
+            "{flags:?}"
+        );
+        assert!(output.stderr.is_empty(), "{flags:?}");
+    }
+}
