@@ -1,0 +1,74 @@
+//! What the tests share: chance that can be replayed.
+//!
+//! Must not: read a clock or the system's randomness, so that a failure comes back with its seed.
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "each test file is a crate of its own and uses its own part of this"
+)]
+
+/// A source of chance that gives the same numbers for the same seed (splitmix64: a Weyl sequence, its steps mixed).
+#[derive(Debug)]
+pub struct Dice {
+    state: u64,
+}
+
+impl Dice {
+    /// Dice that always fall in the order that `seed` fixes.
+    pub fn new(seed: u64) -> Self {
+        Self { state: seed }
+    }
+
+    /// A number from 0 to `n - 1`; for the small `n` of tests its lean towards low numbers is nothing.
+    ///
+    /// # Panics
+    /// If `n` is 0.
+    pub fn below(&mut self, n: u64) -> u64 {
+        self.roll() % n
+    }
+
+    /// True in `percent` of a hundred cases.
+    pub fn chance(&mut self, percent: u64) -> bool {
+        self.below(100) < percent
+    }
+
+    /// `count` bytes of which each is as likely as any other.
+    pub fn bytes(&mut self, count: u64) -> Vec<u8> {
+        (0..count).map(|_| self.below(256) as u8).collect()
+    }
+
+    fn roll(&mut self) -> u64 {
+        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.state ^ self.state >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ mixed >> 31
+    }
+}
+
+/// Runs `body` with dice of the seeds from 0 to `seed_count - 1`, or of the one that the environment variable
+/// `PEERHUB_SEED` names. A failure prints its seed.
+pub fn for_each_seed(seed_count: u64, body: impl Fn(&mut Dice)) {
+    let seeds = match std::env::var("PEERHUB_SEED") {
+        Ok(text) => {
+            let seed: u64 = text.parse().expect("PEERHUB_SEED is a number");
+            seed..seed + 1
+        }
+        Err(_) => 0..seed_count,
+    };
+    for seed in seeds {
+        let told = TellSeed(seed);
+        body(&mut Dice::new(seed));
+        drop(told);
+    }
+}
+
+/// Prints its seed if it is dropped by a panic.
+struct TellSeed(u64);
+
+impl Drop for TellSeed {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("to see this failure again: PEERHUB_SEED={}", self.0);
+        }
+    }
+}
