@@ -9,6 +9,8 @@
 //! - [`web`] — what the port answers to plain HTTP
 pub mod config;
 pub mod dialect;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 pub mod hub;
 pub mod index;
 pub mod net;
