@@ -11,11 +11,13 @@
 
 pub mod frame;
 pub mod http;
+mod measure;
+pub mod response;
 pub mod session;
 pub mod sniff;
 
-pub use http::{Head, HttpFault, Response, Upgrade, WebSocketRequest, http_date, parse_head};
-
+pub use http::{Head, HttpFault, Upgrade, WebSocketRequest, parse_head};
+pub use response::{Response, http_date};
 pub use session::{Feed, Incoming, Parser, Session, SessionFault};
 pub use sniff::{Spoken, sniff};
 pub use tungstenite::{Bytes, Utf8Bytes};

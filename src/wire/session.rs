@@ -12,12 +12,12 @@
 //! faults are the caller's to send, since tungstenite sends none. The rules are those of RFC 6455 sections 5 and 7.
 
 use std::fmt;
-use std::io::{self, Cursor, Read, Write};
+use std::io::{self, Read, Write};
 
-use tungstenite::protocol::frame::FrameHeader;
-use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 use tungstenite::protocol::{Role, WebSocketConfig, WebSocketContext};
 use tungstenite::{Bytes, Error, Message, Utf8Bytes};
+
+use super::measure::{CONTROL_BYTES_MAX, HEADER_BYTES_MAX, Kind, Measured, measure};
 
 /// The one parser of a loop, lent to a session for each input.
 #[derive(Debug)]
@@ -100,27 +100,6 @@ struct Fragments {
     largest_frame_bytes: usize,
 }
 
-/// The header of a frame, judged and measured.
-struct Measured {
-    /// Bytes of header and payload.
-    frame_bytes: usize,
-    payload_bytes: usize,
-    kind: Kind,
-}
-
-/// What a frame is to its reader.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    /// A message in one frame, or a ping or pong: leaves nothing behind in a parser.
-    Plain,
-    /// The first or a further fragment, but not the last.
-    Fragment,
-    /// The last fragment.
-    LastFragment,
-    /// A close.
-    Close,
-}
-
 /// The reader and writer that tungstenite is run over.
 struct Memory<'input, 'replies> {
     unread: &'input [u8],
@@ -195,84 +174,24 @@ impl Session {
         size_of::<HalfRead>() + half_read.frame.capacity() + message_bytes
     }
 
-    /// Ends the session: its memory is given back, and nothing more is yielded.
-    fn end(&mut self) {
-        self.half_read = None;
-        self.ended = true;
-    }
-
-    /// Judges and measures the frame that starts `bytes`; `None` while its header is incomplete.
-    ///
-    /// A header that breaks the protocol is a fault here and now, so that the payload of a bad or oversized frame
-    /// is neither waited for nor kept.
+    /// Judges and measures the frame that starts `bytes`, at the place where the session is.
     fn measure(
         &self,
         bytes: &[u8],
         message_bytes_max: usize,
     ) -> Result<Option<Measured>, SessionFault> {
-        let mut cursor = Cursor::new(bytes);
-        let parsed = FrameHeader::parse(&mut cursor).map_err(|error| fault_of(&error))?;
-        let Some((header, payload_bytes)) = parsed else {
-            return Ok(None);
-        };
-        if header.rsv1 || header.rsv2 || header.rsv3 {
-            return Err(SessionFault::protocol("reserved bits are set"));
-        }
-        if header.mask.is_none() {
-            return Err(SessionFault::protocol("frame is not masked"));
-        }
-        let fragments = self
+        let message = self
             .half_read
             .as_ref()
             .and_then(|half_read| half_read.message.as_ref());
-        let mut bytes_left = message_bytes_max;
-        let kind = match header.opcode {
-            OpCode::Control(control) => {
-                if !header.is_final {
-                    return Err(SessionFault::protocol("control frame is fragmented"));
-                }
-                if payload_bytes > CONTROL_BYTES_MAX {
-                    return Err(SessionFault::protocol("control frame is too big"));
-                }
-                // No bound on messages may be so low that it forbids control frames.
-                bytes_left = bytes_left.max(CONTROL_BYTES_MAX as usize);
-                if control == Control::Close {
-                    Kind::Close
-                } else {
-                    Kind::Plain
-                }
-            }
-            OpCode::Data(Data::Continue) => {
-                let Some(fragments) = fragments else {
-                    return Err(SessionFault::protocol("continuation of no message"));
-                };
-                bytes_left -= fragments.message_bytes;
-                if header.is_final {
-                    Kind::LastFragment
-                } else {
-                    Kind::Fragment
-                }
-            }
-            OpCode::Data(_) => {
-                if fragments.is_some() {
-                    return Err(SessionFault::protocol("message within a message"));
-                }
-                if header.is_final {
-                    Kind::Plain
-                } else {
-                    Kind::Fragment
-                }
-            }
-        };
-        if payload_bytes > bytes_left as u64 {
-            return Err(SessionFault::TOO_BIG);
-        }
-        let payload_bytes = payload_bytes as usize;
-        Ok(Some(Measured {
-            frame_bytes: cursor.position() as usize + payload_bytes,
-            payload_bytes,
-            kind,
-        }))
+        let so_far_bytes = message.map(|message| message.message_bytes);
+        measure(bytes, so_far_bytes, message_bytes_max)
+    }
+
+    /// Ends the session: its memory is given back, and nothing more is yielded.
+    fn end(&mut self) {
+        self.half_read = None;
+        self.ended = true;
     }
 }
 
@@ -503,12 +422,12 @@ impl Fragments {
 }
 
 impl SessionFault {
-    const TOO_BIG: SessionFault = SessionFault {
+    pub(super) const TOO_BIG: SessionFault = SessionFault {
         close_code: 1009,
         reason: "message is too big",
     };
 
-    fn protocol(reason: &'static str) -> SessionFault {
+    pub(super) fn protocol(reason: &'static str) -> SessionFault {
         SessionFault {
             close_code: 1002,
             reason,
@@ -591,7 +510,7 @@ fn flush(context: &mut WebSocketContext, memory: &mut Memory<'_, '_>) -> Result<
 }
 
 /// The close code for an error of tungstenite's (RFC 6455 section 7.4.1).
-fn fault_of(error: &Error) -> SessionFault {
+pub(super) fn fault_of(error: &Error) -> SessionFault {
     match error {
         Error::Capacity(_) => SessionFault::TOO_BIG,
         Error::Utf8(_) => SessionFault {
@@ -602,13 +521,10 @@ fn fault_of(error: &Error) -> SessionFault {
     }
 }
 
-/// The longest frame header: 2 bytes, 8 of length, 4 of mask.
-const HEADER_BYTES_MAX: usize = 14;
-
-/// The most that a control frame may carry (RFC 6455 section 5.5).
-const CONTROL_BYTES_MAX: u64 = 125;
-
-/// The read buffer of the lent parser.
+/// The read buffer of the lent parser. tungstenite zero-fills what is free of it for each read, which is what an input
+/// with just one message pays for. Measured for masked 300-byte texts on a shared two-core machine, ±15 %, ns per
+/// message with 1 / 12 / 200 of them per input: 1 KiB 205 / 165 / 158, 4 KiB 221 / 162 / 172, 16 KiB 284 / 183 / 159,
+/// 64 KiB 493 / 187 / 155. None allocated in the steady state.
 const LENT_READ_BUFFER_BYTES: usize = 4 << 10;
 
 /// A frame above this makes the lent parser be replaced after the input, so that its grown buffer does not stay.
