@@ -6,10 +6,10 @@
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput};
-use peerhub::index::arena::Arena;
-use peerhub::index::lane::Lane;
-use peerhub::index::list::{Linked, Links, List};
+use peerhub::index::Arena;
+use peerhub::index::Lane;
 use peerhub::index::{Key, MembershipKey, PeerKey};
+use peerhub::index::{Linked, Links, List};
 
 #[path = "../tests/support/mod.rs"]
 mod support;

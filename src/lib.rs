@@ -19,4 +19,4 @@ pub mod wheel;
 pub mod wire;
 
 pub use config::Config;
-pub use net::{Server, Stopper};
+pub use net::{Ended, Server, StartError, Stopper};

@@ -1,11 +1,11 @@
 //! The program: reads the settings, starts the log, binds, serves, and turns how it ended into an exit code.
 //!
 //! Everything of worth is in the library; here are only standard output, standard error and the exit codes:
-//! 0 stopped in order, 1 failed while running, 2 could not start.
+//! 0 stopped in order, 1 failed while running, 2 could not start, 130 stopped at once by a second signal.
 
 use log::{info, warn};
 use peerhub::config::{self, Wish};
-use peerhub::{Config, Server};
+use peerhub::{Config, Ended, Server};
 use std::fmt::Display;
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -14,6 +14,8 @@ use std::process::ExitCode;
 const CANNOT_START: u8 = 2;
 /// Anything that goes wrong later.
 const FAILED: u8 = 1;
+/// The second signal, as shells count: 128 and SIGINT's number.
+const FORCED: u8 = 130;
 
 fn main() -> ExitCode {
     match config::load(std::env::args_os(), std::env::vars_os()) {
@@ -28,7 +30,7 @@ fn serve(config: Config, remarks: &[String]) -> ExitCode {
     env_logger::Builder::from_env(log_settings)
         .format_timestamp_millis()
         .init();
-    let server = match Server::bind(config.clone()) {
+    let mut server = match Server::bind(config.clone()) {
         Ok(server) => server,
         Err(error) => return fail(CANNOT_START, error),
     };
@@ -43,9 +45,11 @@ fn serve(config: Config, remarks: &[String]) -> ExitCode {
     {
         warn!("{caution}");
     }
-    match server.run() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => fail(FAILED, error),
+    let ended = server.stop_on_signals().and_then(|()| server.run());
+    match ended {
+        Ok(Ended::Drained) => ExitCode::SUCCESS,
+        Ok(Ended::Forced) => ExitCode::from(FORCED),
+        Err(error) => fail(FAILED, config::plain_words(&error)),
     }
 }
 

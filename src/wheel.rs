@@ -13,9 +13,9 @@
 //! - The place of a timer follows from its tick and the present, so that a node needs to store neither level nor slot.
 //!
 //! Eleven digits are all 64 bits: a deadline in any century has a slot, and no list of far ones must be swept.
+use crate::index::Arena;
 use crate::index::TimerKey;
-use crate::index::arena::Arena;
-use crate::index::list::{Linked, Links, List};
+use crate::index::{Linked, Links, List};
 
 /// Timers that carry a `T` each and are named by [`TimerKey`]s.
 ///

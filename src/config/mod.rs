@@ -70,6 +70,8 @@ pub struct Config {
     pub close_timeout_ms: u64,
     /// Time that the hub gives its peers to take leave when it is stopped, ms.
     pub drain_time_ms: u64,
+    /// Bytes read from one connection in one tick: the size of the one read buffer that all connections share.
+    pub read_buffer_bytes: usize,
     /// The bounds.
     pub limits: Limits,
 }
@@ -219,6 +221,8 @@ impl Default for Config {
             http_idle_timeout_ms: 30_000,
             close_timeout_ms: 2_000,
             drain_time_ms: 5_000,
+            // Large enough that a flood costs few system calls, small enough to stay in a core's cache.
+            read_buffer_bytes: 128 << 10,
             limits: Limits::default(),
         }
     }

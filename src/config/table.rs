@@ -135,6 +135,16 @@ pub const SETTINGS: &[Setting] = &[
         common: false,
     },
     Setting {
+        name: "read-buffer",
+        group: Group::Bounds,
+        help: "Bytes read from one connection before the next one has its turn",
+        form: Form::Size(
+            |config| &mut config.read_buffer_bytes,
+            Range::of(4 << 10, 16 << 20),
+        ),
+        common: false,
+    },
+    Setting {
         name: "max-connections",
         group: Group::Bounds,
         help: "Open connections; the file descriptors that the system grants may lower it",
@@ -251,7 +261,7 @@ const MIB: u64 = 1 << 20;
 /// The most for sizes: fits `usize` on every target, and the sum of three still fits 32 bits.
 const GIB: u64 = 1 << 30;
 /// Connections are numbered in 32 bits; ten million is beyond what one machine's memory holds and far below that.
-const CONNECTIONS_MOST: u64 = 10_000_000;
+const CONNECTIONS_MOST: u64 = 4_000_000;
 /// The ids that the hub makes, and the name of the debout channel, are 16 bytes long and must themselves fit.
 const ID_BYTES: u64 = 16;
 /// `initiate` nests its options two levels below the envelope: 3 levels; a level of content must fit beside them.

@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::hash::RandomState;
 
 use super::Tape;
-use crate::index::arena::Arena;
-use crate::index::lane::Lane;
-use crate::index::list::{Linked, Links, List};
-use crate::index::names::Names;
+use crate::index::Arena;
+use crate::index::Lane;
+use crate::index::Names;
 use crate::index::{GENERATION_COUNT, Key, PeerKey, SLOT_COUNT_MAX};
+use crate::index::{Linked, Links, List};
 
 /// Moves records in and out of all containers as `data` says, one at a time and in crowds, and compares everything that
 /// can be seen after each operation.

@@ -3,8 +3,10 @@
 //! Owns: turning arbitrary bytes into operations, and the naive models that the real containers are compared with.
 //! Must not: be reachable without the feature `fuzzing`, or reach into private state: what a user could not see is not
 //! compared. Each `run` panics when container and model disagree.
+pub mod http_head;
 pub mod index_ops;
 pub mod wheel_ops;
+pub mod ws_bytes;
 
 /// Bytes read as choices. When they run out, [`Tape::next`] says so and every other choice is 0, so that a cut-off input
 /// is still a valid one and small inputs stay small.

@@ -113,8 +113,9 @@ impl Channels {
 
     /// Unsubscribes `peer` from everything. O(its channels).
     pub(super) fn leave_all(&mut self, peers: &mut Arena<PeerKey, Peer>, peer: PeerKey) {
-        while let Some(membership) = peers[peer].memberships.iter(&self.memberships).next() {
-            self.remove(peers, membership);
+        while !peers[peer].memberships.is_empty() {
+            let first = peers[peer].memberships.head();
+            self.remove(peers, first);
         }
     }
 
@@ -143,8 +144,7 @@ impl Channels {
             lane: Lane::default(),
         });
         let arena = &self.arena;
-        self.names
-            .insert(name, key, |key| arena[key].name.as_str());
+        self.names.insert(name, key, |key| arena[key].name.as_str());
         key
     }
 
@@ -184,7 +184,10 @@ impl Channels {
             assert_eq!(self.find(&channel.name), Some(key));
             for (number, seat) in channel.lane.as_slice().iter().enumerate() {
                 let membership = &self.memberships[seat.membership];
-                assert_eq!(membership.seat as usize, number, "a membership knows its seat");
+                assert_eq!(
+                    membership.seat as usize, number,
+                    "a membership knows its seat"
+                );
                 assert_eq!(membership.peer, seat.peer);
                 assert_eq!(membership.channel, key);
                 assert_eq!(self.membership(seat.peer, key), Some(seat.membership));

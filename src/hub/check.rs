@@ -13,13 +13,21 @@ impl Hub {
             let indexed = matches!(peer.stage, Stage::Connected | Stage::Joined);
             with_id += usize::from(indexed);
             if indexed {
-                assert_eq!(self.find(&peer.card.id), Some(key), "an id leads to its peer");
+                assert_eq!(
+                    self.find(&peer.card.id),
+                    Some(key),
+                    "an id leads to its peer"
+                );
                 assert!(peer.card.tags.count() <= self.rules.tags_max);
                 assert!(peer.card.properties.bytes() <= self.rules.properties_bytes_max);
                 assert!(peer.memberships.len() <= self.rules.channels_max);
                 assert!(peer.asking.len() <= self.rules.pending_requests_max);
             } else {
-                assert_eq!(peer.memberships.len(), 0, "who is gone subscribes to nothing");
+                assert_eq!(
+                    peer.memberships.len(),
+                    0,
+                    "who is gone subscribes to nothing"
+                );
                 assert_eq!(peer.asking.len() + peer.asked.len(), 0);
                 assert_eq!(peer.claimants.len(), 0);
                 assert!(peer.claim.is_none());
@@ -48,7 +56,10 @@ impl Hub {
         let mut listed = 0;
         for (linkage, count) in self.linkages.iter() {
             assert!(count > 0, "an empty linkage is gone");
-            assert_eq!(self.linkages.find(self.linkages.name(linkage)), Some(linkage));
+            assert_eq!(
+                self.linkages.find(self.linkages.name(linkage)),
+                Some(linkage)
+            );
             let members = self.linkages.members(&self.peers, linkage);
             let members = members.inspect(|&one| assert_eq!(self.peers[one].linkage, linkage));
             assert_eq!(members.count(), count);

@@ -40,8 +40,7 @@ impl Linkages {
                     members: List::default(),
                 });
                 let arena = &self.arena;
-                self.names
-                    .insert(name, key, |key| arena[key].name.as_str());
+                self.names.insert(name, key, |key| arena[key].name.as_str());
                 key
             }
         };

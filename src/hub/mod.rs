@@ -13,7 +13,7 @@ pub mod id;
 mod linkage;
 mod packed;
 mod peer;
-mod reconnect;
+pub mod reconnect;
 mod request;
 
 pub use packed::{TokenMap, TokenSet};
@@ -164,6 +164,11 @@ impl Hub {
         key
     }
 
+    /// The key of the peer that the next `connect` makes.
+    pub fn next_peer(&self) -> PeerKey {
+        self.peers.vacant_key()
+    }
+
     /// Carries out a peer's command. A fault is the peer's own; it changes nothing for anybody else.
     /// O(receivers), and O(log) or better in everything else.
     pub fn handle<'a>(
@@ -279,7 +284,11 @@ impl Hub {
     /// Forgets a departed peer. O(1).
     pub fn forget(&mut self, peer: PeerKey) {
         let gone = self.peers.remove(peer);
-        assert_eq!(gone.stage, Stage::Departed, "only the departed are forgotten");
+        assert_eq!(
+            gone.stage,
+            Stage::Departed,
+            "only the departed are forgotten"
+        );
     }
 
     /// Does what has become due. O(what is due).
@@ -368,8 +377,9 @@ impl Hub {
 
     fn enter_id(&mut self, peer: PeerKey) {
         let peers = &self.peers;
-        self.ids
-            .insert(&peers[peer].card.id, peer, |key| peers[key].card.id.as_str());
+        self.ids.insert(&peers[peer].card.id, peer, |key| {
+            peers[key].card.id.as_str()
+        });
     }
 
     fn notify<'a>(
@@ -540,12 +550,14 @@ impl Hub {
     fn detach(&mut self, peer: PeerKey, out: &mut Outbox<'_>) {
         self.linkages.leave(&mut self.peers, peer);
         self.channels.leave_all(&mut self.peers, peer);
-        while let Some(request) = self.requests.first_asking(&self.peers[peer]) {
-            let request = self.requests.end(&mut self.peers, request);
+        while !self.peers[peer].asking.is_empty() {
+            let first = self.peers[peer].asking.head();
+            let request = self.requests.end(&mut self.peers, first);
             self.wheel.cancel(request.deadline);
         }
-        while let Some(request) = self.requests.first_asked(&self.peers[peer]) {
-            let request = self.requests.end(&mut self.peers, request);
+        while !self.peers[peer].asked.is_empty() {
+            let first = self.peers[peer].asked.head();
+            let request = self.requests.end(&mut self.peers, first);
             self.wheel.cancel(request.deadline);
             self.fail(out, request, Failure::PeerLeft);
         }
@@ -597,13 +609,7 @@ impl Hub {
     }
 
     /// Shows something about `about` to those who watch for it.
-    fn debout<'a>(
-        &self,
-        out: &mut Outbox<'a>,
-        kind: DeboutKind,
-        about: PeerKey,
-        shown: Shown<'a>,
-    ) {
+    fn debout<'a>(&self, out: &mut Outbox<'a>, kind: DeboutKind, about: PeerKey, shown: Shown<'a>) {
         let Some(channel) = self.debout_channel() else {
             return;
         };

@@ -7,7 +7,9 @@
 use super::command::DeboutSelection;
 use super::id::Secret;
 use super::packed::{TokenMap, TokenSet};
-use crate::index::{ClaimKey, LinkageKey, Links, List, MembershipKey, PeerKey, RequestKey, TimerKey};
+use crate::index::{
+    ClaimKey, LinkageKey, Links, List, MembershipKey, PeerKey, RequestKey, TimerKey,
+};
 use compact_str::CompactString;
 use std::net::IpAddr;
 
@@ -77,16 +79,16 @@ pub struct Peer {
 pub enum InLinkage {}
 /// Marks the links of a membership among those of its peer.
 #[derive(Debug)]
-pub enum OfPeer {}
+pub(super) enum OfPeer {}
 /// Marks the links of a request among those of the peer that asks.
 #[derive(Debug)]
-pub enum Asking {}
+pub(super) enum Asking {}
 /// Marks the links of a request among those of the peer that is asked.
 #[derive(Debug)]
-pub enum Asked {}
+pub(super) enum Asked {}
 /// Marks the links of a claim among those to one peer's id.
 #[derive(Debug)]
-pub enum AgainstHolder {}
+pub(super) enum AgainstHolder {}
 
 impl Peer {
     /// What others are told of it.

@@ -18,10 +18,15 @@ pub const CLOSE_ID_IN_USE: u16 = 4409;
 pub const CLOSE_REPLACED: u16 = 4410;
 
 impl Hub {
+    /// Whether somebody claims this peer's id, so that a sign of life of it matters.
+    pub fn is_challenged(&self, peer: PeerKey) -> bool {
+        !self.peers[peer].claimants.is_empty()
+    }
+
     /// A sign of life of this peer has come: whoever claims its id is turned away. O(claims to it).
     pub fn answered(&mut self, peer: PeerKey, out: &mut Outbox<'_>) {
-        while let Some(claim) = self.first_claim_against(peer) {
-            let claim = self.end_claim(claim);
+        while self.is_challenged(peer) {
+            let claim = self.end_claim(self.peers[peer].claimants.head());
             self.turn_away(out, claim.claimant);
         }
     }
@@ -147,7 +152,9 @@ impl Hub {
             against_holder: Links::default(),
         });
         self.peers[claimant].claim = key;
-        self.peers[holder].claimants.push_back(&mut self.claims, key);
+        self.peers[holder]
+            .claimants
+            .push_back(&mut self.claims, key);
         self.tell_one(out, holder, Event::Ping);
     }
 
@@ -171,16 +178,11 @@ impl Hub {
 
     /// Gives the id of a holder that is gone to the first who claims it and turns the others away. Does nothing if
     /// nobody claims it.
-    pub(super) fn hand_over(
-        &mut self,
-        holder: PeerKey,
-        ids: &mut FreshIds,
-        out: &mut Outbox<'_>,
-    ) {
-        let Some(first) = self.first_claim_against(holder) else {
+    pub(super) fn hand_over(&mut self, holder: PeerKey, ids: &mut FreshIds, out: &mut Outbox<'_>) {
+        if !self.is_challenged(holder) {
             return;
-        };
-        let mut first = self.end_claim(first);
+        }
+        let mut first = self.end_claim(self.peers[holder].claimants.head());
         self.replace(holder, first.initiation.linkage_key(), out);
         let claimant = first.claimant;
         self.admit(claimant, first.initiation.release(), ids, out);
@@ -211,10 +213,6 @@ impl Hub {
         if !claim.is_none() {
             self.end_claim(claim);
         }
-    }
-
-    fn first_claim_against(&self, holder: PeerKey) -> Option<ClaimKey> {
-        self.peers[holder].claimants.iter(&self.claims).next()
     }
 
     fn end_claim(&mut self, key: ClaimKey) -> Claim {

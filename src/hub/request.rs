@@ -135,16 +135,6 @@ impl Requests {
         request
     }
 
-    /// The oldest request of `peer` that waits for an answer.
-    pub(super) fn first_asking(&self, peer: &Peer) -> Option<RequestKey> {
-        peer.asking.iter(&self.arena).next()
-    }
-
-    /// The oldest request that waits for an answer of `peer`.
-    pub(super) fn first_asked(&self, peer: &Peer) -> Option<RequestKey> {
-        peer.asked.iter(&self.arena).next()
-    }
-
     pub(super) fn len(&self) -> usize {
         self.arena.len()
     }

@@ -8,7 +8,7 @@
 /// A dense row of entries, each at a seat that its owner remembers.
 ///
 /// ```
-/// use peerhub::index::lane::Lane;
+/// use peerhub::index::Lane;
 /// let mut lane = Lane::new();
 /// let (_ann, bob, _cid) = (lane.push('a'), lane.push('b'), lane.push('c'));
 /// let (left, moved) = lane.remove(bob);

@@ -7,8 +7,8 @@
 use std::fmt;
 use std::marker::PhantomData;
 
+use super::Arena;
 use super::Key;
-use super::arena::Arena;
 
 /// A list of records of one arena, threaded through the link field that the marker type `In` names. 12 bytes.
 ///

@@ -13,10 +13,15 @@
 use std::fmt::Debug;
 use std::hash::Hash;
 
-pub mod arena;
-pub mod lane;
-pub mod list;
-pub mod names;
+mod arena;
+mod lane;
+mod list;
+mod names;
+
+pub use arena::Arena;
+pub use lane::Lane;
+pub use list::{Linked, Links, List};
+pub use names::Names;
 
 /// The name of one record in one [`arena::Arena`]: 24 bits of slot number and, above them, 8 bits of generation.
 ///

@@ -113,8 +113,8 @@ const CAPACITY_KEPT: usize = 56;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::index::Arena;
     use crate::index::PeerKey;
-    use crate::index::arena::Arena;
 
     fn crowd(count: usize) -> (Arena<PeerKey, String>, Names<PeerKey>, Vec<PeerKey>) {
         let mut peers = Arena::new();

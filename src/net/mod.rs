@@ -1,34 +1,42 @@
-//! net
-use crate::Config;
-use std::io;
-use std::net::SocketAddr;
+//! Sockets and the loop: the only room with mio, the clock and the random source.
+//!
+//! A tick is: wait → read → expire → reap → flush. `driver` waits and feeds what has happened to the `Switchboard`,
+//! which does the rest and knows neither mio nor the clock, so that simulations run the very same steps over sockets of
+//! their own.
+//!
+//! - `driver` — the loop; `listener` — accepting
+//! - `switchboard` — all connections, and the phases of a tick
+//! - `conn` — one connection; `out_queue` — bytes on their way out
+//! - `talk` — WebSocket messages in; `fanout` — events out; `request` — plain HTTP
+//! - `entropy` — random bytes; `log_limit` — floods in the log
 
-/// A bound server.
-pub struct Server {}
-/// Stops a running server from another thread.
-#[derive(Clone)]
-pub struct Stopper {}
+mod conn;
+mod driver;
+mod entropy;
+mod fanout;
+mod listener;
+mod log_limit;
+mod out_queue;
+mod request;
+mod switchboard;
+mod talk;
 
-impl Server {
-    /// Binds every address of the configuration.
-    pub fn bind(_config: Config) -> io::Result<Server> {
-        Err(io::Error::other("not there yet"))
-    }
-    /// The addresses that the server listens on.
-    pub fn local_addrs(&self) -> &[SocketAddr] {
-        &[]
-    }
-    /// A handle that stops the server from another thread.
-    pub fn stopper(&self) -> Stopper {
-        Stopper {}
-    }
-    /// Serves until stopped.
-    pub fn run(self) -> io::Result<()> {
-        Ok(())
-    }
+pub use conn::ConnKey;
+pub use driver::{Ended, Server, StartError, Stopper};
+pub use entropy::Entropy;
+pub use switchboard::{Census, Now, Readiness, Switchboard};
+
+use std::io::{self, Read, Write};
+use std::net::Shutdown;
+
+/// What the switchboard needs of a socket: non-blocking, and edges are told to it. The only trait at this seam.
+pub trait Socket: Read + Write {
+    /// Ends our direction: what is written arrives, then the end.
+    fn finish(&mut self) -> io::Result<()>;
 }
 
-impl Stopper {
-    /// Asks the server to stop.
-    pub fn stop(&self) {}
+impl Socket for mio::net::TcpStream {
+    fn finish(&mut self) -> io::Result<()> {
+        self.shutdown(Shutdown::Write)
+    }
 }

@@ -81,10 +81,6 @@ impl Frames {
         }
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.bytes.is_empty()
-    }
-
     /// Whether it is time to flush.
     pub(super) fn is_full(&self) -> bool {
         self.bytes.len() >= Self::BYTES_MAX
@@ -142,35 +138,258 @@ impl OutQueue {
         self.backlog.as_ref().map_or(0, |backlog| backlog.bytes)
     }
 
-    /// Writes what waits, as much as the socket takes, oldest first; the rest becomes backlog. Vectored: one call to the
-    /// system unless more pieces wait than one call takes.
+    /// Writes what waits, oldest first, as much as the socket takes; the rest becomes backlog. One call to the system,
+    /// unless more pieces wait than one call takes.
     pub(super) fn flush(
         &mut self,
         frames: &Frames,
         socket: &mut impl Write,
     ) -> io::Result<Flushed> {
-        let mut flushed = self.flush_backlog(socket)?;
-        while flushed == Flushed::Empty && self.newest != NO_SPAN {
-            flushed = self.flush_spans(frames, socket)?;
+        while !self.is_empty() {
+            let mut slices = [IoSlice::new(&[]); Self::SLICES];
+            let mut count = 0;
+            let mut offered = 0;
+            for (slice, piece) in slices.iter_mut().zip(self.pieces(frames)) {
+                *slice = IoSlice::new(piece);
+                count += 1;
+                offered += piece.len();
+            }
+            let written = match &slices[..count] {
+                [one] => socket.write(one),
+                several => socket.write_vectored(several),
+            };
+            match written {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(written) => {
+                    self.consume(frames, written);
+                    // A short write says that the socket is full: the writable edge will come.
+                    if written < offered {
+                        self.keep(frames);
+                        return Ok(Flushed::Blocked);
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.keep(frames);
+                    return Ok(Flushed::Blocked);
+                }
+                Err(error) => return Err(error),
+            }
         }
-        self.keep(frames);
-        Ok(flushed)
+        Ok(Flushed::Empty)
     }
 
     /// Makes backlog of what the tick has for a connection whose socket takes nothing at present.
     pub(super) fn keep(&mut self, frames: &Frames) {
-        while let Some(span) = self.first() {
-            self.backlog
-                .get_or_insert_default()
-                .keep(frames, span.start as usize..span.end as usize);
-            self.drop_first(frames);
+        while let Some(span) = self.pop_span(frames) {
+            self.keep_span(frames, span);
         }
     }
 
-    fn first_in(&self, frames: &Frames) -> Option<Span> {
-        match self.oldest {
-            NOWHERE => Some(self.newest).filter(|&span| span != NO_SPAN),
-            oldest => Some(frames.chain[oldest as usize].0),
+    /// Pieces for one vectored write: beyond this many small ones the system call costs less than its parts.
+    const SLICES: usize = 64;
+
+    fn pieces<'a>(&'a self, frames: &'a Frames) -> impl Iterator<Item = &'a [u8]> {
+        let backlog = self.backlog.iter().flat_map(|backlog| &backlog.segments);
+        let backlog = backlog.map(|segment| &segment.chunk[segment.waiting.clone()]);
+        let mut place = self.oldest;
+        let chained = std::iter::from_fn(move || {
+            let &(span, next) = frames.chain.get(place as usize)?;
+            place = next;
+            Some(frames.slice(span))
+        });
+        let newest = Some(self.newest).filter(|&span| span != NO_SPAN);
+        backlog
+            .chain(chained)
+            .chain(newest.map(|span| frames.slice(span)))
+    }
+
+    /// Takes `written` bytes off the front.
+    fn consume(&mut self, frames: &Frames, mut written: usize) {
+        if let Some(backlog) = &mut self.backlog {
+            written -= backlog.consume(written);
+            if backlog.segments.is_empty() {
+                self.backlog = None;
+            }
+        }
+        while written > 0 {
+            let mut span = self
+                .pop_span(frames)
+                .expect("no more is written than was offered");
+            let bytes = (span.end - span.start) as usize;
+            if written < bytes {
+                span.start += u32::try_from(written).expect("less than a span");
+                self.keep_span(frames, span);
+                return;
+            }
+            written -= bytes;
+        }
+    }
+
+    fn pop_span(&mut self, frames: &Frames) -> Option<Span> {
+        if self.oldest == NOWHERE {
+            let newest = std::mem::replace(&mut self.newest, NO_SPAN);
+            return Some(newest).filter(|&span| span != NO_SPAN);
+        }
+        let (span, next) = frames.chain[self.oldest as usize];
+        self.oldest = next;
+        if next == NOWHERE {
+            self.youngest = NOWHERE;
+        }
+        Some(span)
+    }
+
+    fn keep_span(&mut self, frames: &Frames, span: Span) {
+        let waiting = span.start as usize..span.end as usize;
+        self.backlog
+            .get_or_insert_default()
+            .keep(&frames.bytes, waiting);
+    }
+}
+
+impl Backlog {
+    /// Appends a part of the tick's bytes.
+    fn keep(&mut self, bytes: &Arc<Vec<u8>>, waiting: Range<usize>) {
+        self.bytes += waiting.len();
+        // Sharing holds on to all of the tick's bytes, so it must be worth it.
+        if waiting.len() >= Frames::SEGMENT_BYTES && waiting.len() * 4 >= bytes.len() {
+            let chunk = Arc::clone(bytes);
+            self.segments.push_back(Segment { chunk, waiting });
+            return;
+        }
+        let copied = &bytes[waiting];
+        let last = self.segments.back_mut();
+        let own = last.and_then(|last| Some((&mut last.waiting, Arc::get_mut(&mut last.chunk)?)));
+        match own {
+            Some((waiting, chunk)) if chunk.len() + copied.len() <= Frames::SEGMENT_BYTES => {
+                chunk.extend_from_slice(copied);
+                waiting.end = chunk.len();
+            }
+            Some(_) | None => self.segments.push_back(Segment {
+                waiting: 0..copied.len(),
+                chunk: Arc::new(copied.to_vec()),
+            }),
+        }
+    }
+
+    /// Takes up to `written` bytes off the front; how many it took.
+    fn consume(&mut self, written: usize) -> usize {
+        let taken = written.min(self.bytes);
+        self.bytes -= taken;
+        let mut rest = taken;
+        while let Some(first) = self.segments.front_mut() {
+            if rest < first.waiting.len() {
+                first.waiting.start += rest;
+                break;
+            }
+            rest -= first.waiting.len();
+            self.segments.pop_front();
+        }
+        taken
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Takes so many bytes and then no more.
+    struct Narrow {
+        room: usize,
+        taken: Vec<u8>,
+        calls: usize,
+    }
+
+    impl Write for Narrow {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.calls += 1;
+            if self.room == 0 {
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+            let taken = bytes.len().min(self.room);
+            self.room -= taken;
+            self.taken.extend_from_slice(&bytes[..taken]);
+            Ok(taken)
+        }
+
+        fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+            let joined: Vec<u8> = slices.iter().flat_map(|slice| slice.to_vec()).collect();
+            self.write(&joined)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn numbered(from: usize, count: usize) -> Vec<u8> {
+        (from..from + count).map(|number| number as u8).collect()
+    }
+
+    #[test]
+    fn neighbours_go_out_in_one_piece_and_strangers_in_one_call() {
+        let mut frames = Frames::default();
+        let (mut one, mut other) = (OutQueue::new(), OutQueue::new());
+        for number in 0..6 {
+            let span = frames.append(|bytes| bytes.extend(numbered(number * 10, 10)));
+            one.push(&mut frames, span);
+            if number % 2 == 0 {
+                other.push(&mut frames, span);
+            }
+        }
+        assert_eq!(one.pieces(&frames).count(), 1);
+        assert_eq!(other.pieces(&frames).count(), 3);
+        let mut socket = Narrow {
+            room: 1000,
+            taken: Vec::new(),
+            calls: 0,
+        };
+        assert_eq!(one.flush(&frames, &mut socket).unwrap(), Flushed::Empty);
+        assert_eq!((socket.calls, &socket.taken), (1, &numbered(0, 60)));
+        socket.taken.clear();
+        assert_eq!(other.flush(&frames, &mut socket).unwrap(), Flushed::Empty);
+        let expected = [numbered(0, 10), numbered(20, 10), numbered(40, 10)].concat();
+        assert_eq!((socket.calls, &socket.taken), (2, &expected));
+        assert!(one.is_empty() && other.is_empty());
+    }
+
+    #[test]
+    fn every_short_write_keeps_the_rest_in_order() {
+        for piece_bytes in [7, 5_000, 40_000] {
+            let total = 3 * piece_bytes;
+            for room in [
+                0,
+                1,
+                piece_bytes - 1,
+                piece_bytes,
+                piece_bytes + 1,
+                total - 1,
+            ] {
+                let mut frames = Frames::default();
+                let mut queue = OutQueue::new();
+                for number in 0..3 {
+                    frames.append(|bytes| bytes.push(0xff));
+                    let from = number * piece_bytes;
+                    let span = frames.append(|bytes| bytes.extend(numbered(from, piece_bytes)));
+                    queue.push(&mut frames, span);
+                }
+                let mut socket = Narrow {
+                    room,
+                    taken: Vec::new(),
+                    calls: 0,
+                };
+                let flushed = queue.flush(&frames, &mut socket).unwrap();
+                assert_eq!(flushed, Flushed::Blocked);
+                assert_eq!(queue.backlog_bytes(), total - room);
+                frames.reset();
+                let more = frames.append(|bytes| bytes.extend(numbered(total, 9)));
+                queue.push(&mut frames, more);
+                socket.room = usize::MAX;
+                assert_eq!(queue.flush(&frames, &mut socket).unwrap(), Flushed::Empty);
+                assert_eq!(socket.taken, numbered(0, total + 9));
+                assert!(queue.is_empty());
+                assert_eq!(queue.backlog_bytes(), 0);
+            }
         }
     }
 }

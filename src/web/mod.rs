@@ -1,1 +1,164 @@
-//! web
+//! What the port answers to plain HTTP: the start page, the browser client, its JSON interface and a health check.
+//!
+//! Beside the message path: a request that is no WebSocket upgrade ends here and never reaches the hub. This room
+//! makes answers out of requests and of what it is told about the hub; it reads no socket, and the one clock that
+//! it has is the function it was built with. Paths and answers are those of PROTOCOLS.md section 1, "HTTP beside it".
+//!
+//! [`Web::answer`] routes; the files are in `assets`, `POST /api` in `api`, `/healthz` in `health`.
+
+mod api;
+mod assets;
+mod health;
+
+use std::borrow::Cow;
+
+use crate::wire::{Head, Response};
+
+use assets::Asset;
+pub use health::HubStatus;
+
+/// Everything that the port answers to plain HTTP. Built once.
+#[derive(Debug)]
+pub struct Web {
+    assets: Vec<Asset>,
+    version: &'static str,
+    clock_ms: fn() -> u64,
+}
+
+/// What a path leads to.
+#[derive(Clone, Copy)]
+enum Route<'a> {
+    Asset(&'a Asset),
+    Api,
+    Health,
+    /// The server itself: `OPTIONS *`.
+    Server,
+    Nothing,
+}
+
+impl Web {
+    /// Builds the answers that never change and their entity tags. `version` is shown to people and scripts; `clock_ms` is
+    /// a clock in milliseconds that never goes back, by which `POST /api` says how long it took.
+    pub fn new(version: &'static str, clock_ms: fn() -> u64) -> Web {
+        Web {
+            assets: assets::all(),
+            version,
+            clock_ms,
+        }
+    }
+
+    /// Whether the answer to this request depends on its body. The body of any other request is to be read over, or
+    /// the connection closed.
+    pub fn wants_body(&self, head: &Head<'_>) -> bool {
+        matches!(self.route(head.path), Route::Api) && head.method == "POST"
+    }
+
+    /// Answers one request. `body` is empty unless [`Web::wants_body`]. The answer to HEAD comes with the body, which
+    /// [`Response::write`] leaves out.
+    pub fn answer(&self, head: &Head<'_>, body: &[u8], status: &HubStatus) -> Response {
+        let route = self.route(head.path);
+        if let Route::Nothing = route {
+            return self.not_found();
+        }
+        let reads = matches!(head.method, "GET" | "HEAD");
+        match (route, head.method) {
+            (_, "OPTIONS") => preflight(route),
+            (Route::Asset(asset), _) if reads => asset.answer(head),
+            (Route::Health, _) if reads => health::answer(status, self.version),
+            (Route::Api, "POST") => api::answer(self, head, body),
+            _ => self.method_not_allowed(route, head.path),
+        }
+    }
+
+    /// Where a path leads.
+    fn route(&self, path: &str) -> Route<'_> {
+        match path {
+            API_PATH => Route::Api,
+            HEALTH_PATH => Route::Health,
+            "*" => Route::Server,
+            _ => match self.asset(path) {
+                Some(asset) => Route::Asset(asset),
+                None => Route::Nothing,
+            },
+        }
+    }
+
+    /// The file served at `path`. The files are few: a walk is as fast as a map.
+    fn asset(&self, path: &str) -> Option<&Asset> {
+        self.assets.iter().find(|asset| asset.path == path)
+    }
+
+    fn not_found(&self) -> Response {
+        Response {
+            headers: vec![NO_CACHE],
+            ..Response::text(404, format!("Nothing is here.\n\n{}", self.what_works()))
+        }
+    }
+
+    fn method_not_allowed(&self, route: Route<'_>, path: &str) -> Response {
+        // The list is the original's for the JSON interface; a preflight is answered there all the same.
+        let allowed = match route {
+            Route::Api => "POST",
+            Route::Asset(_) | Route::Health | Route::Server | Route::Nothing => methods(route),
+        };
+        let text = format!("{path} answers {allowed}.\n\n{}", self.what_works());
+        let mut response = if let Route::Api = route {
+            api::fault(self, 405, "methodnotallowed", &text, (self.clock_ms)())
+        } else {
+            Response::text(405, text)
+        };
+        response.headers.push(("Allow", allowed.into()));
+        response
+    }
+
+    /// A text that lists everything that the port answers.
+    fn what_works(&self) -> String {
+        let mut text = String::from("This is peerhub. What it answers:\n");
+        for asset in &self.assets {
+            text.push_str(&format!("  GET  {:<27} {}\n", asset.path, asset.about));
+        }
+        text.push_str(&format!(
+            "  GET  {HEALTH_PATH:<27} whether the hub is up, as JSON\n  \
+               POST {API_PATH:<27} {{\"name\": \"getpeersource\", \"parameters\": {{\"minimized\": true}}}}\n\
+             and WebSocket upgrades on every path.\n"
+        ));
+        text
+    }
+}
+
+/// Answers what a page of another origin, or anyone, may do here (Fetch standard, CORS protocol).
+fn preflight(route: Route<'_>) -> Response {
+    let methods = methods(route);
+    Response {
+        headers: vec![
+            ("Allow", methods.into()),
+            ALLOW_ORIGIN,
+            ("Access-Control-Allow-Methods", methods.into()),
+            ("Access-Control-Allow-Headers", "Content-Type".into()),
+            ("Access-Control-Max-Age", "86400".into()),
+        ],
+        ..Response::text(204, "")
+    }
+}
+
+/// The methods that a route answers.
+fn methods(route: Route<'_>) -> &'static str {
+    match route {
+        Route::Asset(_) | Route::Health => "GET, HEAD, OPTIONS",
+        Route::Api => "POST, OPTIONS",
+        Route::Server => "OPTIONS",
+        Route::Nothing => "",
+    }
+}
+
+/// A header field of an answer.
+type Field = (&'static str, Cow<'static, str>);
+
+/// Lets pages of every origin read the answer: it is the same for everybody.
+const ALLOW_ORIGIN: Field = ("Access-Control-Allow-Origin", Cow::Borrowed("*"));
+
+/// An answer that must not be kept.
+const NO_CACHE: Field = ("Cache-Control", Cow::Borrowed("no-store"));
+
+const API_PATH: &str = "/api";
+const HEALTH_PATH: &str = "/healthz";

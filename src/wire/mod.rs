@@ -1,1 +1,23 @@
-//! wire
+//! Bytes ↔ messages: what comes in from a socket becomes whole requests and messages, and answers become bytes.
+//!
+//! Steps 3 and, for frames out, 8 of the message path. Everything here is pure: bytes go in by a slice, come out by a
+//! vector that the caller lends, and nothing reads a clock or touches a socket. This room imports tungstenite and
+//! httparse and nothing of ours.
+//!
+//! A new connection is first asked by [`sniff()`] what it speaks. HTTP requests are read by [`parse_head`]; one that
+//! upgrades ([`Head::upgrade`]) is answered by [`WebSocketRequest::answer`], and from then on its bytes go through a
+//! [`Session`], which borrows the loop's one [`Parser`] and keeps memory of its own only while a message is half read.
+//! Frames towards the peer are made by [`frame`], without state.
+
+pub mod frame;
+pub mod http;
+mod measure;
+pub mod response;
+pub mod session;
+pub mod sniff;
+
+pub use http::{Head, HttpFault, Upgrade, WebSocketRequest, parse_head};
+pub use response::{Response, http_date};
+pub use session::{Feed, Incoming, Parser, Session, SessionFault};
+pub use sniff::{Spoken, sniff};
+pub use tungstenite::{Bytes, Utf8Bytes};

@@ -38,10 +38,7 @@ pub struct Inbound<'a> {
 
 impl Reader {
     /// A reader with the bounds of the settings; `cipher` encrypts user ids.
-    pub fn new(
-        limits: &crate::config::Limits,
-        cipher: Option<UserIdCipher>,
-    ) -> Reader {
+    pub fn new(limits: &crate::config::Limits, cipher: Option<UserIdCipher>) -> Reader {
         Reader {
             name_bytes_max: limits.name_bytes,
             json_depth_max: limits.json_depth,
@@ -137,7 +134,11 @@ impl Reader {
     }
 
     fn targets<'a>(&self, envelope: &Envelope<'a>, kind: &str) -> Result<Targets<'a>, PeerFault> {
-        let needs = || bad(format!("{kind} needs the id of a peer, or several, in peer"));
+        let needs = || {
+            bad(format!(
+                "{kind} needs the id of a peer, or several, in peer"
+            ))
+        };
         let peer = present(envelope.peer).ok_or_else(needs)?;
         if !peer.get().starts_with('[') {
             return plain(peer).map(Targets::One).ok_or_else(needs);
@@ -396,10 +397,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
     }
 }
 
-fn object<'a, T: Deserialize<'a>>(
-    content: Option<&'a RawValue>,
-    of: &str,
-) -> Result<T, PeerFault> {
+fn object<'a, T: Deserialize<'a>>(content: Option<&'a RawValue>, of: &str) -> Result<T, PeerFault> {
     let content = content.ok_or_else(|| bad(format!("{of} needs content")))?;
     serde_json::from_str(content.get())
         .map_err(|error| bad(format!("the content of {of} is not as it must be: {error}")))

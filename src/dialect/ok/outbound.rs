@@ -126,7 +126,10 @@ impl Writer {
             }
             Event::Peers { of, message_id } => {
                 open(text, "response", message_id.as_ref(), ids);
-                put(text, b",\"name\":\"retrievePeers\",\"content\":{\"peers\":[");
+                put(
+                    text,
+                    b",\"name\":\"retrievePeers\",\"content\":{\"peers\":[",
+                );
                 for (place, peer) in hub.listing(*of).into_iter().enumerate() {
                     if place > 0 {
                         put(text, b",");
@@ -275,7 +278,10 @@ fn raw_field(text: &mut Vec<u8>, name: &[u8], value: Option<&str>) {
 
 /// `value` as a JSON string. Nearly every id and key needs no escape.
 fn string(text: &mut Vec<u8>, value: &str) {
-    if value.bytes().any(|byte| matches!(byte, b'"' | b'\\' | 0..=0x1f)) {
+    if value
+        .bytes()
+        .any(|byte| matches!(byte, b'"' | b'\\' | 0..=0x1f))
+    {
         put(text, token::quote(value).as_bytes());
     } else {
         put(text, b"\"");

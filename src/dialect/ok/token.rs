@@ -43,7 +43,9 @@ pub(super) fn plain(raw: &RawValue) -> Option<Cow<'_, str>> {
 pub(super) fn truthy(raw: &RawValue) -> bool {
     match raw.get() {
         "false" | "null" | "\"\"" => false,
-        text if text.starts_with(['-', '0']) => text.parse::<f64>().is_ok_and(|number| number != 0.0),
+        text if text.starts_with(['-', '0']) => {
+            text.parse::<f64>().is_ok_and(|number| number != 0.0)
+        }
         _ => true,
     }
 }

@@ -65,8 +65,8 @@ impl UserIdCipher {
     }
 
     fn iv(&self, user_id: &[u8]) -> [u8; 16] {
-        let mut mac = Hmac::<Sha256>::new_from_slice(&self.mac_key)
-            .expect("HMAC takes keys of every length");
+        let mut mac =
+            Hmac::<Sha256>::new_from_slice(&self.mac_key).expect("HMAC takes keys of every length");
         mac.update(user_id);
         let tag: [u8; 32] = mac.finalize().into_bytes().into();
         *tag.first_chunk().expect("16 of 32 bytes")

@@ -1,0 +1,141 @@
+//! One connection: its socket, what it speaks, what waits for it, and how its life ends (steps 2 and 9 of the message
+//! path).
+//!
+//! Nobody frees a connection in the middle of a tick: steps change its `life`, `reap` and `flush` draw the consequences.
+
+use super::Socket;
+use super::out_queue::OutQueue;
+use crate::index::{Key, PeerKey, TimerKey};
+use crate::wire::session::Session;
+use std::fmt;
+use std::net::IpAddr;
+
+/// The place of a connection in the switchboard's slab.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConnKey(u32);
+
+impl ConnKey {
+    pub(super) const NONE: ConnKey = ConnKey(u32::MAX);
+
+    pub(super) fn at(index: usize) -> ConnKey {
+        ConnKey(u32::try_from(index).expect("there are fewer than 2^32 descriptors"))
+    }
+
+    /// The place as a number, for the poll's token.
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+impl fmt::Display for ConnKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "conn {}", self.0)
+    }
+}
+
+/// One connection.
+#[derive(Debug)]
+pub(super) struct Conn<S> {
+    pub(super) socket: S,
+    pub(super) out: OutQueue,
+    pub(super) speech: Speech,
+    pub(super) life: Life,
+    /// The peer's address as limits and other peers see it.
+    pub(super) remote: IpAddr,
+    /// The one deadline that a connection has at a time; what it means depends on speech and life.
+    pub(super) timer: TimerKey,
+    /// The socket may have bytes to read.
+    pub(super) readable: bool,
+    /// The other side has ended its direction: only a read of nothing settles that.
+    pub(super) read_closed: bool,
+    /// The socket took no more bytes; its writable edge has not come since.
+    pub(super) write_blocked: bool,
+    /// It is on the list of those to flush.
+    pub(super) dirty: bool,
+    /// A ping has gone out and no pong has come since.
+    pub(super) awaits_pong: bool,
+}
+
+/// What a connection speaks.
+#[derive(Debug)]
+pub(super) enum Speech {
+    /// HTTP, with the bytes of an unfinished request.
+    Http(Vec<u8>),
+    /// WebSocket.
+    WebSocket {
+        /// Between its bytes and its messages.
+        session: Session,
+        /// Whom the messages are for.
+        party: Party,
+    },
+}
+
+/// At whose end of a WebSocket messages arrive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Party {
+    /// This peer speaks to the hub.
+    Peer(PeerKey),
+    /// Everything goes back where it came from.
+    Echo,
+    /// Nobody any more: the connection is closing.
+    Nobody,
+}
+
+/// How far a connection's life has got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Life {
+    /// It is in use.
+    Open,
+    /// It answers no pings; its time is up in a moment.
+    Terminating,
+    /// It came when there was no place for it, and stays only for the answer that says so.
+    Refused,
+    /// A close frame has been queued; the peer's is awaited.
+    Closing,
+    /// When everything is written it is over.
+    Parting,
+    /// When everything is written, our direction ends; what still comes is thrown away, for a while: to stop reading at
+    /// once would reset the connection and take the last answer with it.
+    Lingering,
+    /// It is over; the next reap removes it.
+    Dead,
+}
+
+impl<S: Socket> Conn<S> {
+    pub(super) fn new(socket: S, remote: IpAddr, life: Life) -> Conn<S> {
+        Conn {
+            socket,
+            out: OutQueue::new(),
+            speech: Speech::Http(Vec::new()),
+            life,
+            remote,
+            timer: TimerKey::NONE,
+            readable: true,
+            read_closed: false,
+            write_blocked: false,
+            dirty: false,
+            awaits_pong: false,
+        }
+    }
+
+    /// The peer at this end, if it has one.
+    pub(super) fn peer(&self) -> Option<PeerKey> {
+        match self.speech {
+            Speech::WebSocket {
+                party: Party::Peer(peer),
+                ..
+            } => Some(peer),
+            _ => None,
+        }
+    }
+
+    /// Whether messages go in and out.
+    pub(super) fn takes_messages(&self) -> bool {
+        matches!(self.life, Life::Open | Life::Terminating)
+    }
+
+    /// Whether what comes in is looked at.
+    pub(super) fn listens(&self) -> bool {
+        self.takes_messages() || matches!(self.life, Life::Refused | Life::Closing)
+    }
+}

@@ -1,0 +1,357 @@
+//! The loop: waits for what happens, hands it to the switchboard, and lets the switchboard do its tick (step 1 of the
+//! message path).
+//!
+//! The only file that polls and reads the clock. Each socket is registered once, for both directions.
+
+use super::entropy::Entropy;
+use super::listener::{Accepted, Listener, raise_connection_limit};
+use super::log_limit::{LogLimit, limited};
+use super::switchboard::{Census, Now, Readiness, Switchboard};
+use crate::config::{Config, plain_words};
+use crate::hub::Millis;
+use log::{Level, debug, info};
+use mio::net::TcpStream;
+use mio::{Events, Interest, Poll, Token, Waker};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook_mio::v1_0::Signals;
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+pub use super::listener::StartError;
+
+/// A hub with its sockets: bound, not yet running.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let mut config = peerhub::Config::default();
+/// config.listen = vec!["127.0.0.1:0".parse()?];
+/// let server = peerhub::Server::bind(config)?;
+/// println!("http://{}/", server.local_addrs()[0]);
+/// let stopper = server.stopper();
+/// let thread = std::thread::spawn(move || server.run());
+/// stopper.stop();
+/// thread.join().expect("the hub does not panic")?;
+/// # Ok(())
+/// # }
+/// ```
+pub struct Server {
+    poll: Poll,
+    listeners: Vec<Listener>,
+    addresses: Vec<SocketAddr>,
+    stopper: Stopper,
+    signals: Option<Signals>,
+    switchboard: Switchboard<TcpStream>,
+    /// Accepting rests until then, for want of descriptors.
+    accept_again_at: Option<Millis>,
+    accept_log: LogLimit,
+    drain_time_ms: Millis,
+}
+
+/// How a run has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// Everybody has taken leave, or the drain time is over.
+    Drained,
+    /// It was asked twice, and did not wait any more.
+    Forced,
+}
+
+/// Stops a running hub from another thread.
+#[derive(Clone, Debug)]
+pub struct Stopper {
+    waker: Arc<Waker>,
+    asked: Arc<AtomicU8>,
+}
+
+impl Stopper {
+    /// Asks the hub to take leave of its peers and end; a second time, to end at once. Does nothing to a hub that has
+    /// ended.
+    pub fn stop(&self) {
+        let _ = self
+            .asked
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |asked| {
+                asked.checked_add(1)
+            });
+        // A poll that cannot be woken is no poll that still waits.
+        let _ = self.waker.wake();
+    }
+}
+
+const WAKER: Token = Token(usize::MAX);
+const SIGNALS: Token = Token(usize::MAX - 1);
+/// Listeners have the tokens below; connections count from 0.
+const LISTENERS: usize = usize::MAX - 2;
+
+impl Server {
+    /// Events that one wait may bring; more wait in the system.
+    const EVENTS: usize = 1024;
+    /// Connections accepted in one tick, so that a flood of newcomers does not stall those who are in.
+    const ACCEPTS: usize = 128;
+    /// Rest after the system had no descriptor for a newcomer, ms.
+    const ACCEPT_REST_MS: Millis = 100;
+
+    /// Checks the settings, binds every address and raises the limit on open files. Port 0 lets the system choose.
+    ///
+    /// # Errors
+    /// All the operator's: a bad setting, an address that cannot be had. The text is one line.
+    pub fn bind(config: Config) -> Result<Server, StartError> {
+        config
+            .check()
+            .map_err(|error| StartError(error.to_string()))?;
+        let poll = Poll::new().map_err(no_poll)?;
+        let mut listeners = Vec::new();
+        for (number, &address) in config.listen.iter().enumerate() {
+            let mut listener = Listener::bind(address)?;
+            poll.registry()
+                .register(
+                    listener.source(),
+                    Token(LISTENERS - number),
+                    Interest::READABLE,
+                )
+                .map_err(no_poll)?;
+            listeners.push(listener);
+        }
+        let waker = Waker::new(poll.registry(), WAKER).map_err(no_poll)?;
+        Ok(Server {
+            addresses: listeners.iter().map(|listener| listener.address).collect(),
+            listeners,
+            stopper: Stopper {
+                waker: Arc::new(waker),
+                asked: Arc::default(),
+            },
+            signals: None,
+            accept_again_at: None,
+            accept_log: LogLimit::default(),
+            drain_time_ms: config.drain_time_ms,
+            switchboard: Switchboard::new(
+                config,
+                raise_connection_limit(),
+                Entropy::System,
+                now(),
+                monotonic_ms,
+            ),
+            poll,
+        })
+    }
+
+    /// From now on SIGINT and SIGTERM stop this hub, as `Stopper::stop` does.
+    ///
+    /// # Errors
+    /// The system's, if it takes no handler.
+    pub fn stop_on_signals(&mut self) -> io::Result<()> {
+        let mut signals = Signals::new([SIGINT, SIGTERM])?;
+        let readable = Interest::READABLE;
+        self.poll
+            .registry()
+            .register(&mut signals, SIGNALS, readable)?;
+        self.signals = Some(signals);
+        Ok(())
+    }
+
+    /// The addresses that the hub listens on, in the order of the settings.
+    pub fn local_addrs(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// A handle that stops the hub from another thread.
+    pub fn stopper(&self) -> Stopper {
+        self.stopper.clone()
+    }
+
+    /// Serves until stopped, on this thread.
+    ///
+    /// # Errors
+    /// Only those of poll itself; a socket's errors end that socket.
+    pub fn run(mut self) -> io::Result<Ended> {
+        let mut events = Events::with_capacity(Self::EVENTS);
+        let mut drain_ends: Option<Millis> = None;
+        loop {
+            self.wait(&mut events, drain_ends)?;
+            let now = now();
+            self.switchboard.set_now(now);
+            self.sort(&events);
+            match (self.stopper.asked.load(Ordering::Acquire), drain_ends) {
+                (0, _) => self.accept(now),
+                (1, None) => {
+                    drain_ends = Some(now.monotonic_ms + self.drain_time_ms);
+                    self.begin_drain();
+                }
+                (1, Some(_)) => {}
+                (2.., _) => return Ok(Ended::Forced),
+            }
+            self.switchboard.tick();
+            if let Some(end) = drain_ends {
+                let left = self.switchboard.census().connections;
+                if left == 0 || now.monotonic_ms >= end {
+                    return Ok(self.farewell(left));
+                }
+            }
+        }
+    }
+
+    /// Waits until something happens or is due.
+    fn wait(&mut self, events: &mut Events, drain_ends: Option<Millis>) -> io::Result<()> {
+        let accepting = self.listeners.iter().any(|listener| listener.ready);
+        let accept_at = if accepting && drain_ends.is_none() {
+            Some(self.accept_again_at.unwrap_or_default())
+        } else {
+            None
+        };
+        let times = [self.switchboard.next_tick(), accept_at, drain_ends];
+        let timeout = times.into_iter().flatten().min().map(|at| {
+            // A started millisecond is waited for whole, or the loop would spin through its rest.
+            Duration::from_millis(at.saturating_sub(monotonic_ms()))
+        });
+        match self.poll.poll(events, timeout) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+                events.clear();
+                Ok(())
+            }
+            other => other,
+        }
+    }
+
+    /// Notes what each event says.
+    fn sort(&mut self, events: &Events) {
+        for event in events {
+            match event.token() {
+                WAKER => {}
+                SIGNALS => {
+                    let signals = self.signals.as_mut().map(Signals::pending);
+                    for _ in signals.into_iter().flatten() {
+                        self.stopper.stop();
+                    }
+                }
+                Token(token) if LISTENERS - token < self.addresses.len() => {
+                    // A closed listener may have said something last.
+                    if let Some(listener) = self.listeners.get_mut(LISTENERS - token) {
+                        listener.ready = true;
+                    }
+                }
+                Token(index) => self.switchboard.note(
+                    super::ConnKey::at(index),
+                    Readiness {
+                        readable: event.is_readable(),
+                        writable: event.is_writable(),
+                        read_closed: event.is_read_closed() || event.is_error(),
+                    },
+                ),
+            }
+        }
+    }
+
+    fn accept(&mut self, now: Now) {
+        if self
+            .accept_again_at
+            .is_some_and(|again| now.monotonic_ms < again)
+        {
+            return;
+        }
+        self.accept_again_at = None;
+        let mut left = Self::ACCEPTS;
+        for place in 0..self.listeners.len() {
+            while left > 0 && self.listeners[place].ready {
+                left -= 1;
+                let rest = match self.listeners[place].accept() {
+                    Accepted::Stream(stream, address) => self.admit(stream, address).err(),
+                    Accepted::Nobody => {
+                        self.listeners[place].ready = false;
+                        None
+                    }
+                    Accepted::NoMeans(error) => Some(error),
+                };
+                if let Some(error) = rest {
+                    limited!(
+                        self.accept_log,
+                        now.monotonic_ms,
+                        Level::Error,
+                        "cannot accept a connection: {}",
+                        plain_words(&error)
+                    );
+                    self.accept_again_at = Some(now.monotonic_ms + Self::ACCEPT_REST_MS);
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Takes a new connection in; without room it is dropped, which its client sees as a reset.
+    fn admit(&mut self, mut stream: TcpStream, address: SocketAddr) -> io::Result<()> {
+        if !self.switchboard.has_room() {
+            return Ok(());
+        }
+        if let Err(error) = stream.set_nodelay(true) {
+            // The client has gone already.
+            debug!("connection from {address}: {error}");
+            return Ok(());
+        }
+        let key = self.switchboard.vacant_key();
+        let both = Interest::READABLE | Interest::WRITABLE;
+        self.poll
+            .registry()
+            .register(&mut stream, Token(key.index()), both)?;
+        self.switchboard.admit(stream, address.ip());
+        Ok(())
+    }
+
+    fn begin_drain(&mut self) {
+        info!(
+            "stopping: {} connections have {} ms to take leave",
+            self.switchboard.census().connections,
+            self.drain_time_ms
+        );
+        // Closed listeners refuse; newcomers need not wait for an answer that never comes.
+        self.listeners.clear();
+        self.switchboard.drain();
+    }
+
+    fn farewell(&self, left: usize) -> Ended {
+        let Census {
+            faults,
+            refused,
+            slow_readers,
+            ..
+        } = self.switchboard.census();
+        info!(
+            "stopped: {left} connections did not take leave in time; since the start there were {faults} bad messages, \
+             {refused} refused connections and {slow_readers} slow readers"
+        );
+        Ended::Drained
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server")
+            .field("addresses", &self.addresses)
+            .field("census", &self.switchboard.census())
+            .finish_non_exhaustive()
+    }
+}
+
+fn no_poll(error: io::Error) -> StartError {
+    StartError(format!("cannot wait for sockets: {}", plain_words(&error)))
+}
+
+/// Milliseconds since the program first asked.
+fn monotonic_ms() -> Millis {
+    static START: OnceLock<Instant> = OnceLock::new();
+    millis(START.get_or_init(Instant::now).elapsed())
+}
+
+fn now() -> Now {
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH);
+    Now {
+        monotonic_ms: monotonic_ms(),
+        unix_ms: millis(since_1970.unwrap_or_default()),
+    }
+}
+
+fn millis(duration: Duration) -> Millis {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,67 @@
+//! Events on their way out: who receives what becomes frames in queues (step 8 of the message path).
+//!
+//! Each event is encoded once, when its first receiver is met; every receiver after that costs a look at its connection
+//! and a span. Nothing is written here: `flush` does that once in a tick.
+
+use super::Socket;
+use super::conn::ConnKey;
+use super::out_queue::Span;
+use super::switchboard::Floor;
+use crate::dialect::ok::outbound::Occasion;
+use crate::hub::event::{Delivery, Event, Outbox};
+use crate::index::{Key, PeerKey};
+use crate::wire::frame;
+
+impl<S: Socket> Floor<S> {
+    /// Queues everything that the outbox holds, in its order. O(deliveries), and the bytes of each event once.
+    pub(super) fn deliver(&mut self, out: &Outbox<'_>) {
+        self.spans.clear();
+        self.spans.resize(out.events().len(), None);
+        for &Delivery { to, event } in out.deliveries() {
+            let key = self.conn_of_peer[to.index()];
+            if !self.takes_messages(key) {
+                continue;
+            }
+            let span = match (self.spans[event as usize], &out.events()[event as usize]) {
+                (Some(span), _) => span,
+                (None, &Event::Close { code, reason }) => {
+                    self.close(key, code, reason);
+                    continue;
+                }
+                (None, Event::Ping) => {
+                    self.ping(key);
+                    continue;
+                }
+                (None, _) => self.encode(out, event, to),
+            };
+            let conn = &mut self.conns[key.index()];
+            conn.out.push(&mut self.frames, span);
+            if !conn.dirty {
+                conn.dirty = true;
+                self.dirty.push(key);
+            }
+        }
+    }
+
+    /// Whether this connection is there and still open for messages.
+    fn takes_messages(&self, key: ConnKey) -> bool {
+        let conn = self.conns.get(key.index());
+        conn.is_some_and(|conn| conn.takes_messages())
+    }
+
+    fn encode(&mut self, out: &Outbox<'_>, event: u32, to: PeerKey) -> Span {
+        self.text.clear();
+        self.ids.top_up(|stock| self.entropy.fill(stock));
+        let mut occasion = Occasion {
+            hub: &self.hub,
+            unix_ms: self.now.unix_ms,
+            ids: &mut self.ids,
+        };
+        self.writer
+            .write(&mut occasion, out, event, to, &mut self.text);
+        let text = &self.text;
+        let span = self.frames.append(|bytes| frame::write_text(text, bytes));
+        self.spans[event as usize] = Some(span);
+        span
+    }
+}

@@ -1,0 +1,107 @@
+//! Listening: sockets that accept, and how many connections the system lets us have.
+
+use crate::config::plain_words;
+use mio::net::{TcpListener, TcpStream};
+use rustix::process::{Resource, getrlimit, setrlimit};
+use socket2::{Domain, Protocol, Socket, Type};
+use std::fmt;
+use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
+
+/// A socket that accepts.
+#[derive(Debug)]
+pub(super) struct Listener {
+    socket: TcpListener,
+    pub(super) address: SocketAddr,
+    /// There may be connections waiting.
+    pub(super) ready: bool,
+}
+
+/// What accepting came to.
+pub(super) enum Accepted {
+    /// A connection.
+    Stream(TcpStream, SocketAddr),
+    /// Nobody waits.
+    Nobody,
+    /// Somebody waits, but the system has no descriptor or memory for the connection.
+    NoMeans(io::Error),
+}
+
+/// Why the hub could not start. The operator's matter: an address, a setting, the system.
+#[derive(Debug)]
+pub struct StartError(pub(super) String);
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for StartError {}
+
+impl Listener {
+    /// Connections that may wait to be accepted; the system may allow fewer (`net.core.somaxconn`).
+    const BACKLOG: i32 = 4096;
+
+    /// Listens on `address`. IPv6 keeps to itself, so that an address for each can have the same port.
+    pub(super) fn bind(address: SocketAddr) -> Result<Listener, StartError> {
+        let bound = || -> io::Result<Listener> {
+            let domain = Domain::for_address(address);
+            let socket = Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?;
+            if address.is_ipv6() {
+                socket.set_only_v6(true)?;
+            }
+            // A restarted hub takes its address at once, while old connections are still in TIME-WAIT.
+            socket.set_reuse_address(true)?;
+            socket.set_nonblocking(true)?;
+            socket.bind(&address.into())?;
+            socket.listen(Self::BACKLOG)?;
+            let socket = TcpListener::from_std(socket.into());
+            let address = socket.local_addr()?;
+            Ok(Listener {
+                socket,
+                address,
+                ready: false,
+            })
+        };
+        bound().map_err(|error| {
+            StartError(format!(
+                "cannot listen on {address}: {}",
+                plain_words(&error)
+            ))
+        })
+    }
+
+    pub(super) fn source(&mut self) -> &mut TcpListener {
+        &mut self.socket
+    }
+
+    /// Accepts one connection.
+    pub(super) fn accept(&self) -> Accepted {
+        loop {
+            match self.socket.accept() {
+                Ok((stream, address)) => return Accepted::Stream(stream, address),
+                Err(error) => match error.kind() {
+                    ErrorKind::WouldBlock => return Accepted::Nobody,
+                    // The client gave up while it waited; the next may be there.
+                    ErrorKind::ConnectionAborted
+                    | ErrorKind::ConnectionReset
+                    | ErrorKind::Interrupted => {}
+                    _ => return Accepted::NoMeans(error),
+                },
+            }
+        }
+    }
+}
+
+/// Raises our limit on open files to what we are allowed; how many connections that leaves room for.
+pub(super) fn raise_connection_limit() -> usize {
+    /// Descriptors for everything that is no connection: standard streams, poll, listeners, signals, files being read.
+    const OTHERS: u64 = 64;
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    // Refused, the old limit stays in force.
+    let _ = setrlimit(Resource::Nofile, limit);
+    let files = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    usize::try_from(files.saturating_sub(OTHERS)).unwrap_or(usize::MAX)
+}

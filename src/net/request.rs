@@ -1,0 +1,164 @@
+//! Plain HTTP on the port: requests are answered by `web`, upgrades turn the connection into a WebSocket.
+//!
+//! Whatever is no upgrade ends here and never reaches the hub. A request may come in pieces and several may come in one;
+//! an unfinished one is kept, within the bounds on heads and bodies, until its deadline.
+
+use super::Socket;
+use super::conn::{ConnKey, Life, Party, Speech};
+use super::switchboard::{Floor, Switchboard};
+use crate::dialect::Dialect;
+use crate::wire::{HttpFault, Response, Session, Upgrade, http_date, parse_head};
+
+/// What became of the bytes of one request.
+enum Outcome {
+    /// It is not all there.
+    Unfinished,
+    /// It is answered; so many bytes were its own.
+    Answered(usize),
+    /// It was answered with an upgrade; so many bytes were its own.
+    Upgraded(usize),
+    /// It was answered, and no other will be on this connection.
+    Over,
+}
+
+impl<S: Socket> Switchboard<S> {
+    /// Takes in what has been read from an HTTP connection: the first `bytes` of the read buffer.
+    pub(super) fn take_in_http(&mut self, key: ConnKey, bytes: usize) {
+        let floor = &mut self.floor;
+        let Speech::Http(unfinished) = &mut floor.conns[key.index()].speech else {
+            unreachable!("only HTTP input comes here");
+        };
+        let mut held = std::mem::take(unfinished);
+        let begins = held.is_empty();
+        let joined;
+        let mut rest: &[u8] = if begins {
+            &self.input[..bytes]
+        } else {
+            held.extend_from_slice(&self.input[..bytes]);
+            joined = held;
+            &joined
+        };
+        while !rest.is_empty() {
+            match floor.answer(key, rest) {
+                Outcome::Answered(used) => rest = &rest[used..],
+                Outcome::Over => return,
+                Outcome::Upgraded(used) => {
+                    // What follows the head has come with the last read, or the head would have been answered before.
+                    let following = rest.len() - used;
+                    return self.take_in_websocket(key, bytes - following..bytes);
+                }
+                Outcome::Unfinished => {
+                    if begins || rest.len() < bytes {
+                        floor.arm(key, floor.config.handshake_timeout_ms);
+                    }
+                    let kept = rest.to_vec();
+                    floor.conns[key.index()].speech = Speech::Http(kept);
+                    return;
+                }
+            }
+        }
+        floor.arm(key, floor.config.http_idle_timeout_ms);
+    }
+}
+
+impl<S: Socket> Floor<S> {
+    /// Answers the request that `bytes` begin with, if it is all there.
+    fn answer(&mut self, key: ConnKey, bytes: &[u8]) -> Outcome {
+        match self.try_answer(key, bytes) {
+            Ok(outcome) => outcome,
+            Err(fault) => {
+                self.respond(key, &fault.response(), false, false);
+                Outcome::Over
+            }
+        }
+    }
+
+    fn try_answer(&mut self, key: ConnKey, bytes: &[u8]) -> Result<Outcome, HttpFault> {
+        let limits = &self.config.limits;
+        let Some((head, head_bytes)) = parse_head(bytes, limits.head_bytes)? else {
+            return Ok(Outcome::Unfinished);
+        };
+        let refused = self.conns[key.index()].life == Life::Refused || !self.status().ready;
+        let upgrade = head.upgrade();
+        if refused && !matches!(upgrade, Upgrade::No)
+            || self.conns[key.index()].life == Life::Refused
+        {
+            let text = "There is no place for this connection at present. Try again later.";
+            return Err(HttpFault::new(503, text));
+        }
+        match upgrade {
+            Upgrade::WebSocket(handshake) => {
+                self.say(key, |bytes| handshake.answer(bytes));
+                self.upgrade(key, Dialect::of_path(head.path, self.config.echo));
+                return Ok(Outcome::Upgraded(head_bytes));
+            }
+            Upgrade::Refused(fault) => return Err(fault),
+            Upgrade::No => {}
+        }
+        let body_bytes = head.content_length()?.unwrap_or(0);
+        if body_bytes > limits.body_bytes as u64 {
+            return Err(HttpFault::new(413, "The request body is too large."));
+        }
+        let end = head_bytes + body_bytes as usize;
+        let Some(body) = bytes.get(head_bytes..end) else {
+            return Ok(Outcome::Unfinished);
+        };
+        let body = if self.web.wants_body(&head) {
+            body
+        } else {
+            &[]
+        };
+        let response = self.web.answer(&head, body, &self.status());
+        let keep_alive = head.keep_alive();
+        self.respond(key, &response, head.is_head(), keep_alive);
+        Ok(match keep_alive {
+            true => Outcome::Answered(end),
+            false => Outcome::Over,
+        })
+    }
+
+    fn respond(&mut self, key: ConnKey, response: &Response, head_only: bool, keep_alive: bool) {
+        let date = http_date(self.now.unix_ms / 1000);
+        self.say(key, |bytes| {
+            response.write(bytes, head_only, keep_alive, Some(&date));
+        });
+        if !keep_alive {
+            self.end_after_writing(key, Life::Lingering);
+        }
+    }
+
+    /// A request that has begun is not all there in time.
+    pub(super) fn answer_timeout(&mut self, key: ConnKey) {
+        let fault = HttpFault::new(408, "The request did not arrive in time.");
+        self.respond(key, &fault.response(), false, false);
+    }
+
+    /// Turns an HTTP connection into a WebSocket of this dialect.
+    fn upgrade(&mut self, key: ConnKey, dialect: Dialect) {
+        let party = match dialect {
+            Dialect::Echo => Party::Echo,
+            Dialect::Ok => {
+                let peer = self.hub.next_peer();
+                self.seat(peer, key);
+                Party::Peer(peer)
+            }
+        };
+        self.conns[key.index()].speech = Speech::WebSocket {
+            session: Session::default(),
+            party,
+        };
+        match self.config.ping_interval_ms {
+            0 => self.disarm(key),
+            interval => {
+                // A phase of its own for everybody, as for nudges.
+                self.ids.top_up(|stock| self.entropy.fill(stock));
+                let phase = 1 + self.ids.number() % interval;
+                self.arm(key, phase);
+            }
+        }
+        if let Party::Peer(_) = party {
+            let (now, remote) = (self.now.monotonic_ms, self.conns[key.index()].remote);
+            self.with_hub(|hub, out, ids| hub.connect(now, remote, ids, out));
+        }
+    }
+}

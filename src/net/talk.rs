@@ -1,0 +1,172 @@
+//! WebSocket messages on their way in (steps 3 to 8 of the message path, for one connection at a time).
+//!
+//! Each message is worked off to the last receiver before the next one is looked at, so everybody sees the order in
+//! which the hub accepted. A peer's mistakes end here: counted, logged within limits, and told to those who understand.
+
+use super::Socket;
+use super::conn::{ConnKey, Life, Party, Speech};
+use super::log_limit::limited;
+use super::switchboard::{Floor, Switchboard};
+use crate::hub::command::PeerFault;
+use crate::hub::event::Outbox;
+use crate::index::PeerKey;
+use crate::wire::{Incoming, SessionFault, frame};
+use log::Level;
+use std::ops::Range;
+
+impl<S: Socket> Switchboard<S> {
+    /// Takes in what has been read from a WebSocket connection: this part of the read buffer.
+    pub(super) fn take_in_websocket(&mut self, key: ConnKey, part: Range<usize>) {
+        let Switchboard {
+            floor,
+            parser,
+            input,
+            ..
+        } = self;
+        let mut session = floor.lend_session(key);
+        let mut replies = std::mem::take(&mut floor.replies);
+        let mut feed = session.feed(parser, &input[part], &mut replies);
+        let mut end = None;
+        while let Some(incoming) = feed.next() {
+            match incoming {
+                Ok(Incoming::Text(text)) => floor.message(key, text.as_str()),
+                Ok(Incoming::Binary(bytes)) => floor.binary(key, &bytes),
+                Ok(Incoming::Pong) => floor.pong(key),
+                Ok(Incoming::Close) => end = Some(Ok(())),
+                Err(fault) => end = Some(Err(fault)),
+            }
+            if floor.frames.is_full() {
+                floor.flush();
+            }
+            if !floor.conns[key.index()].listens() {
+                break;
+            }
+        }
+        drop(feed);
+        floor.return_session(key, session);
+        if floor.conns[key.index()].takes_messages() && !replies.is_empty() {
+            floor.say(key, |bytes| bytes.extend_from_slice(&replies));
+        }
+        replies.clear();
+        floor.replies = replies;
+        match end {
+            None => {}
+            Some(Ok(())) => floor.end_after_writing(key, Life::Parting),
+            Some(Err(fault)) => floor.break_off(key, &fault),
+        }
+    }
+}
+
+impl<S: Socket> Floor<S> {
+    /// The session while its messages are worked off: they may touch every connection, this one too.
+    fn lend_session(&mut self, key: ConnKey) -> crate::wire::Session {
+        match &mut self.conns[key.index()].speech {
+            Speech::WebSocket { session, .. } => std::mem::take(session),
+            Speech::Http(_) => unreachable!("only WebSocket input comes here"),
+        }
+    }
+
+    fn return_session(&mut self, key: ConnKey, mut lent: crate::wire::Session) {
+        let conn = &mut self.conns[key.index()];
+        if conn.life == Life::Closing {
+            lent.stop_replies();
+        }
+        if let Speech::WebSocket { session, .. } = &mut conn.speech {
+            *session = lent;
+        }
+    }
+
+    fn party(&self, key: ConnKey) -> Party {
+        let conn = &self.conns[key.index()];
+        match conn.speech {
+            Speech::WebSocket { party, .. } if conn.takes_messages() => party,
+            _ => Party::Nobody,
+        }
+    }
+
+    fn message(&mut self, key: ConnKey, text: &str) {
+        match self.party(key) {
+            Party::Peer(peer) => self.command(peer, text),
+            Party::Echo => self.say(key, |bytes| frame::write_text(text.as_bytes(), bytes)),
+            Party::Nobody => {}
+        }
+    }
+
+    /// Binary frames count as text.
+    fn binary(&mut self, key: ConnKey, bytes: &[u8]) {
+        match self.party(key) {
+            Party::Peer(peer) => match std::str::from_utf8(bytes) {
+                Ok(text) => self.command(peer, text),
+                Err(error) => {
+                    let text = format!("a message must be UTF-8 text: {error}");
+                    let fault = PeerFault::new("E_NOTUTF8", text);
+                    self.note_fault(peer, &fault);
+                    self.with_hub(|hub, out, _| hub.complain(peer, fault, None, out));
+                }
+            },
+            Party::Echo => self.say(key, |out| frame::write_binary(bytes, out)),
+            Party::Nobody => {}
+        }
+    }
+
+    fn pong(&mut self, key: ConnKey) {
+        self.conns[key.index()].awaits_pong = false;
+        if let Party::Peer(peer) = self.party(key)
+            && self.hub.is_challenged(peer)
+        {
+            self.with_hub(|hub, out, _| hub.answered(peer, out));
+        }
+    }
+
+    /// One message of a peer: decode, handle, deliver.
+    fn command(&mut self, peer: PeerKey, text: &str) {
+        let mut out: Outbox<'_> = std::mem::take(&mut self.outbox).recycle();
+        self.ids.top_up(|stock| self.entropy.fill(stock));
+        let (message_id, done) = match self.reader.read(text) {
+            Ok(inbound) => {
+                if inbound.observable {
+                    self.hub.observe(peer, text, &mut out);
+                }
+                let now = self.now.monotonic_ms;
+                let done = inbound.command.and_then(|command| {
+                    self.hub.handle(now, peer, command, &mut self.ids, &mut out)
+                });
+                (inbound.message_id, done)
+            }
+            Err(fault) => (None, Err(fault)),
+        };
+        if let Err(fault) = done {
+            self.note_fault(peer, &fault);
+            self.hub.complain(peer, fault, message_id, &mut out);
+        }
+        self.deliver(&out);
+        self.outbox = out.recycle();
+    }
+
+    fn note_fault(&mut self, peer: PeerKey, fault: &PeerFault) {
+        self.census.faults += 1;
+        limited!(
+            self.fault_log,
+            self.now.monotonic_ms,
+            Level::Warn,
+            "bad message from {}: {fault}",
+            self.hub.peer(peer).card().id
+        );
+    }
+
+    /// The peer has broken the WebSocket protocol: it is told, and nothing more is heard from it.
+    fn break_off(&mut self, key: ConnKey, fault: &SessionFault) {
+        self.census.faults += 1;
+        limited!(
+            self.fault_log,
+            self.now.monotonic_ms,
+            Level::Warn,
+            "{key} from {} is closed with {}: {}",
+            self.conns[key.index()].remote,
+            fault.close_code,
+            fault.reason
+        );
+        self.close(key, fault.close_code, fault.reason);
+        self.end_after_writing(key, Life::Lingering);
+    }
+}

@@ -1,0 +1,38 @@
+//! `/healthz`: whether the hub is up, for load balancers, service managers and people.
+
+use super::{ALLOW_ORIGIN, NO_CACHE};
+use crate::wire::Response;
+
+/// What the loop tells about the hub.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HubStatus {
+    /// Peers that have joined.
+    pub peers: usize,
+    /// Open connections of any kind.
+    pub connections: usize,
+    /// Time since the hub started, ms.
+    pub uptime_ms: u64,
+    /// False once the hub has been told to stop and takes leave of its peers.
+    pub ready: bool,
+}
+
+/// 200 while new peers are welcome, 503 while the hub drains.
+pub(super) fn answer(status: &HubStatus, version: &str) -> Response {
+    let (code, word) = if status.ready {
+        (200, "ok")
+    } else {
+        (503, "draining")
+    };
+    let body = serde_json::json!({
+        "status": word,
+        "version": version,
+        "peers": status.peers,
+        "connections": status.connections,
+        "uptimeMs": status.uptime_ms,
+    });
+    Response {
+        content_type: "application/json",
+        headers: vec![NO_CACHE, ALLOW_ORIGIN],
+        ..Response::text(code, format!("{body}\n"))
+    }
+}

@@ -1,0 +1,109 @@
+//! Where a frame ends and what it is, told from its header.
+//!
+//! Part of step 3 of the message path: [`Session`](super::Session) cuts its input by it. The bytes of the header are read
+//! by tungstenite; what is refused here is what RFC 6455 section 5 lets one see without the payload.
+
+use std::io::Cursor;
+
+use tungstenite::protocol::frame::FrameHeader;
+use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
+
+use super::session::{SessionFault, fault_of};
+
+/// The header of a frame, judged and measured.
+pub(super) struct Measured {
+    /// Bytes of header and payload.
+    pub(super) frame_bytes: usize,
+    pub(super) payload_bytes: usize,
+    pub(super) kind: Kind,
+}
+
+/// What a frame is to its reader.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A message in one frame, or a ping or pong: leaves nothing behind in a parser.
+    Plain,
+    /// The first or a further fragment, but not the last.
+    Fragment,
+    /// The last fragment.
+    LastFragment,
+    /// A close.
+    Close,
+}
+
+/// Judges and measures the frame that starts `bytes`; `None` while its header is incomplete.
+/// `so_far_bytes` is the payload of an unfinished fragmented message, if there is one.
+///
+/// A header that breaks the protocol is a fault here and now, so that the payload of a bad or oversized frame
+/// is neither waited for nor kept.
+pub(super) fn measure(
+    bytes: &[u8],
+    so_far_bytes: Option<usize>,
+    message_bytes_max: usize,
+) -> Result<Option<Measured>, SessionFault> {
+    let mut cursor = Cursor::new(bytes);
+    let parsed = FrameHeader::parse(&mut cursor).map_err(|error| fault_of(&error))?;
+    let Some((header, payload_bytes)) = parsed else {
+        return Ok(None);
+    };
+    if header.rsv1 || header.rsv2 || header.rsv3 {
+        return Err(SessionFault::protocol("reserved bits are set"));
+    }
+    if header.mask.is_none() {
+        return Err(SessionFault::protocol("frame is not masked"));
+    }
+    let mut bytes_left = message_bytes_max;
+    let kind = match header.opcode {
+        OpCode::Control(control) => {
+            if !header.is_final {
+                return Err(SessionFault::protocol("control frame is fragmented"));
+            }
+            if payload_bytes > CONTROL_BYTES_MAX {
+                return Err(SessionFault::protocol("control frame is too big"));
+            }
+            // No bound on messages may be so low that it forbids control frames.
+            bytes_left = bytes_left.max(CONTROL_BYTES_MAX as usize);
+            if control == Control::Close {
+                Kind::Close
+            } else {
+                Kind::Plain
+            }
+        }
+        OpCode::Data(Data::Continue) => {
+            let Some(so_far_bytes) = so_far_bytes else {
+                return Err(SessionFault::protocol("continuation of no message"));
+            };
+            bytes_left = bytes_left.saturating_sub(so_far_bytes);
+            if header.is_final {
+                Kind::LastFragment
+            } else {
+                Kind::Fragment
+            }
+        }
+        OpCode::Data(_) => {
+            if so_far_bytes.is_some() {
+                return Err(SessionFault::protocol("message within a message"));
+            }
+            if header.is_final {
+                Kind::Plain
+            } else {
+                Kind::Fragment
+            }
+        }
+    };
+    if payload_bytes > bytes_left as u64 {
+        return Err(SessionFault::TOO_BIG);
+    }
+    let payload_bytes = payload_bytes as usize;
+    Ok(Some(Measured {
+        frame_bytes: cursor.position() as usize + payload_bytes,
+        payload_bytes,
+        kind,
+    }))
+}
+
+/// The longest frame header: 2 bytes, 8 of length, 4 of mask.
+pub(super) const HEADER_BYTES_MAX: usize = 14;
+
+/// The most that a control frame may carry (RFC 6455 section 5.5).
+pub(super) const CONTROL_BYTES_MAX: u64 = 125;
