@@ -335,8 +335,17 @@ fn a_bad_header_faults_before_its_payload() {
         &[1, 2, 3, 4],
     ]
     .concat();
-    let cases: [(&[u8], u16); 4] = [
+    // The first fragment leaves room for less than the second declares.
+    let second_too_long = [
+        &frame(BINARY, &[0; 10])[..],
+        &[FIN | CONTINUATION, 0x80 | 127],
+        &(MESSAGE_BYTES_MAX as u64 - 9).to_be_bytes(),
+        &[1, 2, 3, 4],
+    ]
+    .concat();
+    let cases: [(&[u8], u16); 5] = [
         (&too_long, 1009),
+        (&second_too_long, 1009),
         (&[FIN | TEXT, 100], 1002),
         (&[FIN | 0x40 | TEXT, 0x80 | 100, 1, 2, 3, 4], 1002),
         (&[PING, 0x80 | 100, 1, 2, 3, 4], 1002),
@@ -366,6 +375,30 @@ fn a_fault_does_not_reach_the_next_session() {
         [text("good")]
     );
     assert!(feed(&mut offender, &mut parser, &good, &mut replies).is_empty());
+}
+
+#[test]
+fn a_pong_is_there_when_the_input_is_used_up() {
+    let mut parser = Parser::new(MESSAGE_BYTES_MAX);
+    let mut pinger = Session::default();
+    let mut replies = Vec::new();
+    let ping = frame(FIN | PING, b"mine");
+    for chunks in [vec![&ping[..]], ping.chunks(4).collect()] {
+        replies.clear();
+        for chunk in chunks {
+            assert!(feed(&mut pinger, &mut parser, chunk, &mut replies).is_empty());
+        }
+        assert_eq!(replies, b"\x8a\x04mine");
+        let mut other_replies = Vec::new();
+        let good = frame(FIN | TEXT, b"good");
+        feed(
+            &mut Session::default(),
+            &mut parser,
+            &good,
+            &mut other_replies,
+        );
+        assert!(other_replies.is_empty());
+    }
 }
 
 #[test]

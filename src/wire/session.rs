@@ -541,4 +541,30 @@ mod tests {
     fn an_idle_session_is_small() {
         assert!(size_of::<Session>() <= 32);
     }
+
+    #[test]
+    fn a_parser_that_a_large_frame_went_through_is_replaced() {
+        let payload = vec![0; LENT_FRAME_BYTES_MAX];
+        let mut large = vec![0x82, 0x80 | 127];
+        large.extend((payload.len() as u64).to_be_bytes());
+        large.extend([0; 4]);
+        large.extend(&payload);
+        let mut parser = Parser::new(1 << 20);
+        let mut session = Session::default();
+        let mut replies = Vec::new();
+        // Whole, so that it is part of a run, and in two pieces, so that it is kept and completed.
+        for cut_at in [large.len(), 100] {
+            let mut yielded = 0;
+            for chunk in [&large[..cut_at], &large[cut_at..]] {
+                let mut feed = session.feed(&mut parser, chunk, &mut replies);
+                while let Some(Ok(Incoming::Binary(bytes))) = feed.next() {
+                    assert_eq!(bytes, payload);
+                    assert!(feed.parser.outgrown, "the frame was noticed");
+                    yielded += 1;
+                }
+            }
+            assert_eq!(yielded, 1);
+            assert!(!parser.outgrown, "the parser was replaced");
+        }
+    }
 }
