@@ -4,7 +4,7 @@
 //! vector that the caller lends, and nothing reads a clock or touches a socket. This room imports tungstenite and
 //! httparse and nothing of ours.
 //!
-//! A new connection is first asked by [`sniff()`] what it speaks. HTTP requests are read by [`parse_head`]; one that
+//! HTTP requests are read by [`parse_head`]; one that
 //! upgrades ([`Head::upgrade`]) is answered by [`WebSocketRequest::answer`], and from then on its bytes go through a
 //! [`Session`], which borrows the loop's one [`Parser`] and keeps memory of its own only while a message is half read.
 //! Frames towards the peer are made by [`frame`], without state.
@@ -14,10 +14,8 @@ pub mod http;
 mod measure;
 pub mod response;
 pub mod session;
-pub mod sniff;
 
 pub use http::{Head, HttpFault, Upgrade, WebSocketRequest, parse_head};
 pub use response::{Response, http_date};
 pub use session::{Feed, Incoming, Parser, Session, SessionFault};
-pub use sniff::{Spoken, sniff};
 pub use tungstenite::{Bytes, Utf8Bytes};
