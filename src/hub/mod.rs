@@ -270,7 +270,7 @@ impl Hub {
         self.drop_claim_of(peer);
         self.hand_over(peer, ids, out);
         if self.peers[peer].stage != Stage::Replaced {
-            self.announce(out, peer, Event::Leave(peer));
+            self.announce_leave(out, peer);
             self.ids.remove(&self.peers[peer].card.id, peer);
         }
         self.detach(peer, out);

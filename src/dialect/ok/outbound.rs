@@ -106,8 +106,7 @@ impl Writer {
             }
             Event::Presence(peer) => self.life(hub, "presence", *peer, ids, text),
             Event::Alter(peer) => self.life(hub, "alter", *peer, ids, text),
-            Event::Leave(peer) => self.life(hub, "leave", *peer, ids, text),
-            Event::LeaveAs(former) => {
+            Event::Leave(former) => {
                 self.life_of(text, "leave", &former.card, &former.linkage_key, ids);
             }
             Event::Notify(forwarded) => forward(hub, "notify", forwarded, ids, text),

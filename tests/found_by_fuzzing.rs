@@ -1,0 +1,86 @@
+//! Faults that fuzzing has found, each as a plain test.
+
+use peerhub::config::Scope;
+use peerhub::hub::command::{Command, Initiation};
+use peerhub::hub::event::{Event, Outbox};
+use peerhub::hub::id::FreshIds;
+use peerhub::hub::{Hub, Rules};
+use peerhub::index::PeerKey;
+use std::hash::RandomState;
+use std::net::IpAddr;
+
+/// A `leave` once named no linkage, since the peer had left it before the message was written.
+#[test]
+fn who_leaves_is_told_with_its_linkage() {
+    let mut room = Room::new();
+    let (one, other) = (room.connect(), room.connect());
+    room.say(one, Room::initiation(None, &[]));
+    room.say(other, Room::initiation(None, &[]));
+    let mut out = Outbox::default();
+    room.hub.depart(other, &mut room.ids, &mut out);
+    let [Event::Leave(former)] = out.events() else {
+        panic!("one leave: {:?}", out.events());
+    };
+    assert_eq!(former.linkage_key, "room");
+    assert_eq!(former.card.id, room.hub.peer(other).card().id);
+    assert_eq!(out.deliveries().len(), 1);
+    assert_eq!(out.deliveries()[0].to, one);
+}
+
+/// Whoever claims an id that its holder gives up gets it at once; it once waited for the holder to go, and then got an id
+/// A hub with low bounds.
+struct Room {
+    hub: Hub,
+    ids: FreshIds,
+}
+
+impl Room {
+    fn new() -> Room {
+        let rules = Rules {
+            scope: Scope::Hub,
+            debout_channel: None,
+            nudge_interval_ms: 0,
+            probe_time_ms: 40,
+            request_timeout_ms: 120,
+            request_timeout_max_ms: 300,
+            tags_max: 2,
+            properties_bytes_max: 24,
+            channels_max: 3,
+            pending_requests_max: 3,
+        };
+        let mut ids = FreshIds::default();
+        ids.top_up(|stock| {
+            for (place, byte) in stock.iter_mut().enumerate() {
+                *byte = (place * 151 % 251) as u8;
+            }
+        });
+        Room {
+            hub: Hub::new(rules, RandomState::new(), 0),
+            ids,
+        }
+    }
+
+    fn connect(&mut self) -> PeerKey {
+        let remote = IpAddr::from([192, 0, 2, 1]);
+        let mut out = Outbox::default();
+        self.hub.connect(0, remote, &mut self.ids, &mut out)
+    }
+
+    fn initiation(id: Option<&'static str>, tags: &[&'static str]) -> Command<'static> {
+        Command::Initiate(Box::new(Initiation {
+            id: id.map(Into::into),
+            linkage_key: "room".into(),
+            tags: tags.iter().map(|&tag| tag.into()).collect(),
+            peer_initiation_receiver: Some(true),
+            peer_initiation_sender: Some(true),
+            ..Initiation::default()
+        }))
+    }
+
+    fn say(&mut self, peer: PeerKey, command: Command<'static>) {
+        let mut out = Outbox::default();
+        self.hub
+            .handle(0, peer, command, &mut self.ids, &mut out)
+            .expect("within the bounds");
+    }
+}
