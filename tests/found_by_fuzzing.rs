@@ -27,6 +27,22 @@ fn who_leaves_is_told_with_its_linkage() {
     assert_eq!(out.deliveries()[0].to, one);
 }
 
+/// A claimant's initiation was checked when it came; what the claimant added until it was let in was not counted.
+#[test]
+fn a_claimant_cannot_outgrow_its_bounds() {
+    let mut room = Room::new();
+    let (holder, claimant) = (room.connect(), room.connect());
+    room.say(holder, Room::initiation(Some("me"), &[]));
+    room.say(claimant, Room::initiation(Some("me"), &["1", "2"]));
+    room.say(claimant, Command::AddTags(vec!["3".into()]));
+    room.hub
+        .depart(holder, &mut room.ids, &mut Outbox::default());
+    room.hub.check();
+    let card = room.hub.peer(claimant).card();
+    assert_eq!(card.id, "me");
+    assert_eq!(card.tags.iter().collect::<Vec<_>>(), ["3"]);
+}
+
 /// Whoever claims an id that its holder gives up gets it at once; it once waited for the holder to go, and then got an id
 /// A hub with low bounds.
 struct Room {

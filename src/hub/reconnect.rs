@@ -103,6 +103,14 @@ impl Hub {
             self.linkages
                 .join(&mut self.peers, peer, &initiation.linkage_key);
         }
+        // A claimant may have said more of itself since its initiation was checked: what no longer fits is left out.
+        let card = &self.peers[peer].card;
+        let tags = initiation.tags.iter().map(|tag| tag.as_ref());
+        let tags = Some(card.tags.with(tags)).filter(|tags| self.check_tags(tags).is_ok());
+        let properties = initiation.properties.iter();
+        let properties = properties.map(|one| (one.name.as_ref(), one.value));
+        let properties = Some(card.properties.with(properties))
+            .filter(|properties| self.check_properties(properties).is_ok());
         let record = &mut self.peers[peer];
         record.stage = Stage::Joined;
         record.hears = initiation.peer_initiation_receiver.unwrap_or(record.hears);
@@ -111,12 +119,8 @@ impl Hub {
         card.user_id = initiation.user_id.as_ref().into();
         card.debout_cluster = initiation.debout_cluster.as_deref().map(Box::from);
         card.start_time = initiation.start_time.map(Box::from);
-        let tags = initiation.tags.iter().map(|tag| tag.as_ref());
-        card.tags = card.tags.with(tags);
-        let properties = initiation.properties.iter();
-        card.properties = card
-            .properties
-            .with(properties.map(|one| (one.name.as_ref(), one.value)));
+        card.tags = tags.unwrap_or_else(|| std::mem::take(&mut card.tags));
+        card.properties = properties.unwrap_or_else(|| std::mem::take(&mut card.properties));
         let resume = initiation.resume.map(|_| ids.secret());
         if resume.is_some() {
             record.secret = resume.map(Box::new);
