@@ -44,6 +44,23 @@ fn a_claimant_cannot_outgrow_its_bounds() {
 }
 
 /// Whoever claims an id that its holder gives up gets it at once; it once waited for the holder to go, and then got an id
+/// that somebody else had taken meanwhile.
+#[test]
+fn an_id_that_is_given_up_goes_to_its_claimant() {
+    let mut room = Room::new();
+    let (holder, claimant, third) = (room.connect(), room.connect(), room.connect());
+    room.say(holder, Room::initiation(Some("me"), &[]));
+    room.say(claimant, Room::initiation(Some("me"), &[]));
+    room.say(holder, Room::initiation(Some("somebody else"), &[]));
+    assert_eq!(room.hub.peer(claimant).card().id, "me");
+    room.say(third, Room::initiation(Some("me"), &[]));
+    assert!(room.hub.is_challenged(claimant));
+    room.hub
+        .depart(holder, &mut room.ids, &mut Outbox::default());
+    room.hub.check();
+    assert_ne!(room.hub.peer(third).card().id, "me");
+}
+
 /// A hub with low bounds.
 struct Room {
     hub: Hub,

@@ -78,7 +78,8 @@ impl Hub {
         }
     }
 
-    /// Lets a peer into its linkage under the id that it wants, which is free or its own.
+    /// Lets a peer into its linkage under the id that it wants, which is free or its own. If it gives up another id for
+    /// that, the first who claims that one gets it, and so on.
     fn admit(
         &mut self,
         peer: PeerKey,
@@ -86,6 +87,24 @@ impl Hub {
         ids: &mut FreshIds,
         out: &mut Outbox<'_>,
     ) {
+        let mut renamed = self.admit_one(peer, initiation, ids, out);
+        let mut former_holder = peer;
+        while renamed && self.is_challenged(former_holder) {
+            let mut first = self.end_claim(self.peers[former_holder].claimants.head());
+            self.answered(former_holder, out);
+            former_holder = first.claimant;
+            renamed = self.admit_one(former_holder, first.initiation.release(), ids, out);
+        }
+    }
+
+    /// `admit` without regard to who else wants something; whether the peer has given up an id.
+    fn admit_one(
+        &mut self,
+        peer: PeerKey,
+        initiation: Initiation<'_>,
+        ids: &mut FreshIds,
+        out: &mut Outbox<'_>,
+    ) -> bool {
         let id = initiation.id.as_deref();
         let renamed = id.is_some_and(|id| id != self.peers[peer].card.id);
         let moved = self.peers[peer].stage == Stage::Joined
@@ -127,6 +146,7 @@ impl Hub {
         }
         self.tell_one(out, peer, Event::Confirm { resume });
         self.announce(out, peer, Event::Presence(peer));
+        renamed
     }
 
     /// Tells the related peers of `peer` that it has left, by the name it still has.
