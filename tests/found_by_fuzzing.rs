@@ -1,6 +1,7 @@
 //! Faults that fuzzing has found, each as a plain test.
 
-use peerhub::config::Scope;
+use peerhub::config::{Limits, Scope};
+use peerhub::dialect::ok::Reader;
 use peerhub::hub::command::{Command, Initiation};
 use peerhub::hub::event::{Event, Outbox};
 use peerhub::hub::id::FreshIds;
@@ -59,6 +60,24 @@ fn an_id_that_is_given_up_goes_to_its_claimant() {
         .depart(holder, &mut room.ids, &mut Outbox::default());
     room.hub.check();
     assert_ne!(room.hub.peer(third).card().id, "me");
+}
+
+/// Contents that are read into a struct were taken from arrays too, and refused if a field came twice.
+#[test]
+fn contents_are_objects_whose_last_field_of_a_name_counts() {
+    let reader = Reader::new(&Limits::default(), None);
+    for text in [
+        r#"{"type":"initiate","content":["me","","",null,null,"room"]}"#,
+        r#"{"type":"initiate","content":{"options":[true,true]}}"#,
+        r#"{"type":"subscribe","content":[["a"]]}"#,
+    ] {
+        let inbound = reader.read(text).expect("an object");
+        assert!(inbound.command.is_err(), "{text}");
+    }
+    let text = r#"{"type":"subscribe","content":{"channels":["a"],"channels":["b"]}}"#;
+    let inbound = reader.read(text).expect("an object");
+    let expected = Command::Subscribe(vec!["\"b\"".into()]);
+    assert_eq!(inbound.command, Ok(expected));
 }
 
 /// A hub with low bounds.

@@ -153,13 +153,13 @@ impl Reader {
         content: Option<&'a RawValue>,
         kind: &str,
     ) -> Result<Vec<Cow<'a, str>>, PeerFault> {
-        #[derive(Deserialize)]
-        struct Content<'a> {
-            #[serde(borrow, default)]
-            channels: Vec<&'a RawValue>,
-        }
-        let content: Content<'a> = object(content, kind)?;
-        let channels = content.channels.into_iter();
+        let content: Fields<'a> = object(content, kind)?;
+        let channels: Vec<&'a RawValue> = match content.last("channels") {
+            None => Vec::new(),
+            Some(channels) => serde_json::from_str(channels.get())
+                .map_err(|_| bad(format!("{kind} needs a list in channels")))?,
+        };
+        let channels = channels.into_iter();
         channels.map(|name| self.token("channel", name)).collect()
     }
 
@@ -176,35 +176,34 @@ impl Reader {
     }
 
     fn initiation<'a>(&self, content: Option<&'a RawValue>) -> Result<Initiation<'a>, PeerFault> {
-        let content: InitiateContent<'a> = object(content, "initiate")?;
-        let options: Options<'a> = match present(content.options) {
-            None => Options::default(),
+        let content: Fields<'a> = object(content, "initiate")?;
+        let options: Fields<'a> = match present(content.last("options")) {
+            None => Fields(Vec::new()),
             options => object(options, "the options of initiate")?,
         };
-        let start_time = present(content.start_time).map(RawValue::get);
+        let option = |name| present(options.last(name)).map(truthy);
+        let text = |name| self.text(name, content.last(name));
+        let start_time = present(content.last("startTime")).map(RawValue::get);
         if let Some(start_time) = start_time {
             self.check_length("startTime", start_time)?;
         }
-        let user_id = self.text("userid", content.user_id)?.unwrap_or_default();
+        let user_id = text("userid")?.unwrap_or_default();
         Ok(Initiation {
-            id: self.text("id", content.id)?,
-            linkage_key: self
-                .text("linkageKey", content.linkage_key)?
-                .unwrap_or_default(),
+            id: text("id")?,
+            linkage_key: text("linkageKey")?.unwrap_or_default(),
             user_id: match &self.cipher {
                 Some(cipher) if !user_id.is_empty() => cipher.seal(&user_id).into(),
                 _ => user_id,
             },
-            debout_cluster: self.text("deboutCluster", content.debout_cluster)?,
+            debout_cluster: text("deboutCluster")?,
             start_time,
-            tags: self.tags(content.tags)?,
-            properties: properties(content.properties)?,
-            peer_initiation_receiver: options.receiver.map(truthy),
-            peer_initiation_sender: options.sender.map(truthy),
-            resume: match present(content.resume).filter(|resume| truthy(resume)) {
-                None => None,
+            tags: self.tags(content.last("tags"))?,
+            properties: properties(content.last("properties"))?,
+            peer_initiation_receiver: option("peerInitiationReceiver"),
+            peer_initiation_sender: option("peerInitiationSender"),
+            resume: match content.last("resume") {
                 Some(resume) if resume.get() == "true" => Some(Resume::Ask),
-                Some(_) => self.text("resume", content.resume)?.map(Resume::Secret),
+                _ => text("resume")?.map(Resume::Secret),
             },
         })
     }
@@ -341,39 +340,17 @@ impl<'de: 'a, 'a> Deserialize<'de> for Publication<'a> {
     }
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct InitiateContent<'a> {
-    #[serde(borrow)]
-    id: Option<&'a RawValue>,
-    #[serde(borrow)]
-    debout_cluster: Option<&'a RawValue>,
-    #[serde(borrow, rename = "userid")]
-    user_id: Option<&'a RawValue>,
-    #[serde(borrow)]
-    options: Option<&'a RawValue>,
-    #[serde(borrow)]
-    properties: Option<&'a RawValue>,
-    #[serde(borrow)]
-    linkage_key: Option<&'a RawValue>,
-    #[serde(borrow)]
-    start_time: Option<&'a RawValue>,
-    #[serde(borrow)]
-    tags: Option<&'a RawValue>,
-    #[serde(borrow)]
-    resume: Option<&'a RawValue>,
-}
-
-#[derive(Default, Deserialize)]
-struct Options<'a> {
-    #[serde(borrow, rename = "peerInitiationReceiver")]
-    receiver: Option<&'a RawValue>,
-    #[serde(borrow, rename = "peerInitiationSender")]
-    sender: Option<&'a RawValue>,
-}
-
-/// A JSON object in the order of its fields.
+/// A JSON object in the order of its fields, their names as tokens. An array is none, and a name may come twice: what
+/// serde derives for a struct would take the one and refuse the other.
 struct Fields<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+
+impl<'a> Fields<'a> {
+    /// The field of this name, which needs no escape; as in JavaScript the last one counts. O(fields).
+    fn last(&self, name: &str) -> Option<&'a RawValue> {
+        let named = |field: &&(Cow<'a, str>, _)| field.0[1..field.0.len() - 1] == *name;
+        self.0.iter().rev().find(named).map(|field| field.1)
+    }
+}
 
 impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
