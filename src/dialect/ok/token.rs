@@ -43,10 +43,8 @@ pub(super) fn plain(raw: &RawValue) -> Option<Cow<'_, str>> {
 pub(super) fn truthy(raw: &RawValue) -> bool {
     match raw.get() {
         "false" | "null" | "\"\"" => false,
-        text if text.starts_with(['-', '0']) => {
-            text.parse::<f64>().is_ok_and(|number| number != 0.0)
-        }
-        _ => true,
+        // Nothing but a number can be read as one, so all else is no zero.
+        text => text.parse::<f64>() != Ok(0.0),
     }
 }
 
@@ -115,7 +113,7 @@ mod tests {
 
     #[test]
     fn truth_is_that_of_javascript() {
-        for text in ["false", "null", "0", "-0", "0.0", "0e5", "\"\""] {
+        for text in ["false", "null", "0", "-0", "0.0", "0e5", "1e-999", "\"\""] {
             assert!(!truthy(&raw(text)), "{text}");
         }
         for text in ["true", "1", "-1", "0.1", "\"0\"", "\"false\"", "[]", "{}"] {
