@@ -4,7 +4,10 @@
 //! Must not: be reachable without the feature `fuzzing`, or reach into private state: what a user could not see is not
 //! compared. Each `run` panics when container and model disagree.
 pub mod http_head;
+pub mod hub_commands;
+mod hub_model;
 pub mod index_ops;
+pub mod ok_inbound;
 pub mod wheel_ops;
 pub mod ws_bytes;
 
