@@ -3,7 +3,7 @@
 //! Channels and peers are many-to-many. A membership is one record that is threaded through its peer's list and knows
 //! its seat in its channel's dense lane, while the lane's entry names the membership: whichever side goes, the other is
 //! mended in O(1) and nothing is searched for. A channel disappears with its last member. Shape: `HOUSE_STYLE.md`
-//! section 9; the choice of a lane over a list is measured by `benches/index.rs`.
+//! section 9; the choice of a lane over a list is measured by `benches/fanout`.
 
 use super::peer::{OfPeer, Peer};
 use crate::index::{Arena, ChannelKey, Key, Lane, Linked, Links, MembershipKey, Names, PeerKey};

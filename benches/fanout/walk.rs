@@ -11,21 +11,18 @@ use peerhub::index::Lane;
 use peerhub::index::{Key, MembershipKey, PeerKey};
 use peerhub::index::{Linked, Links, List};
 
-#[path = "../tests/support/mod.rs"]
-mod support;
+use crate::dice::Dice;
 
-fn main() {
-    let mut criterion = Criterion::default().configure_from_args();
+pub(crate) fn walk_all(criterion: &mut Criterion) {
     for member_count in [1, 10, 1_000, 10_000] {
-        walk(&mut criterion, "fresh", &Channel::fresh(member_count));
-        walk(&mut criterion, "churned", &Channel::churned(member_count));
+        walk(criterion, "fresh", &Channel::fresh(member_count));
+        walk(criterion, "churned", &Channel::churned(member_count));
     }
-    criterion.final_summary();
 }
 
 fn walk(criterion: &mut Criterion, state: &str, channel: &Channel) {
     let member_count = channel.lane.len() as u64;
-    let mut group = criterion.benchmark_group(format!("walk/{state}"));
+    let mut group = criterion.benchmark_group(format!("fanout/walk_{state}"));
     group.throughput(Throughput::Elements(member_count));
     group.bench_function(BenchmarkId::new("list", member_count), |bencher| {
         bencher.iter(|| {
@@ -80,7 +77,7 @@ impl Channel {
     }
 
     fn churned(member_count: u32) -> Self {
-        let mut dice = support::Dice::new(1);
+        let mut dice = Dice::new(1);
         let mut channel = Self::fresh(0);
         let mut members = Vec::new();
         let mut strangers = Vec::new();
