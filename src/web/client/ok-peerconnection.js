@@ -30,6 +30,9 @@ const WAITING_MESSAGES_MAX = 1000;
 /** How long an open socket that was silent too long may take to answer a question before it counts as dead. */
 const PROBE_MS = 2000;
 
+/** How long the other end may take to close too, before the close event comes without it. */
+const CLOSING_MS = 2000;
+
 const CLOSE_NORMAL = 1000;
 const CLOSE_ID_IN_USE = 4409;
 
@@ -348,6 +351,7 @@ class OkPeerConnection extends EventSource {
 	#state = "closed";
 	#socket;
 	#closingSocket;
+	#closingTimer;
 	#initiated = false;
 	#attempts = 0;
 	#reopenTimer;
@@ -502,20 +506,17 @@ class OkPeerConnection extends EventSource {
 			return this;
 		}
 		const socket = this.#socket;
+		const isLive = socket !== undefined && socket.readyState !== SOCKET_CLOSED;
 		this.#state = "closing";
 		this.#stopTimers();
 		this.#socket = undefined;
 		this.#startTime = undefined;
-		if (socket && socket.readyState !== SOCKET_CLOSED) {
-			this.#closingSocket = socket;
+		this.#closingSocket = socket;
+		// Without a live socket nothing will report its end; listeners still learn it, after this call.
+		this.#closingTimer = unref(setTimeout(() => this.#finishClosing(), isLive ? CLOSING_MS : 0));
+		if (isLive) {
 			this.#sendLeave(socket);
 			socket.close(CLOSE_NORMAL);
-		}
-		else {
-			// Nothing is open, so nothing will report its end; listeners still learn it after this call.
-			const marker = {};
-			this.#closingSocket = marker;
-			setTimeout(() => this.#closingSocket === marker && this.#finishClosing());
 		}
 		this.#failEverything("The connection was closed.");
 		return this;
@@ -792,12 +793,17 @@ class OkPeerConnection extends EventSource {
 				new Error("E_PEERCONNECTION (Code: " + (error.code || 0) + ")"), { code: "E_PEERCONNECTION" }
 			));
 		}
-		// Some releases of Node's own WebSocket report a failed connection by an error without a close.
-		setTimeout(() => socket === this.#socket && socket.readyState === SOCKET_CLOSED && this.#reopenLater());
+		// Some releases of Node's own WebSocket report a failed connection by an error without a close, and leave
+		// the socket in the state of connecting.
+		setTimeout(() => {
+			if (socket === this.#socket && socket.readyState !== SOCKET_OPEN && this.#state !== "waiting") {
+				this.#reopenLater();
+			}
+		});
 	}
 
 	#onSocketClose(socket, code) {
-		if (socket === this.#closingSocket) {
+		if (socket === this.#closingSocket && this.#state === "closing") {
 			this.#finishClosing();
 			return;
 		}
@@ -859,6 +865,7 @@ class OkPeerConnection extends EventSource {
 	}
 
 	#finishClosing() {
+		clearTimeout(this.#closingTimer);
 		this.#closingSocket = undefined;
 		this.#state = "closed";
 		this.dispatchEvent(new ConnectionEvent("close"));

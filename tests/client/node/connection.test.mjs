@@ -301,6 +301,21 @@ test("closing while it waits to reopen, or while the socket opens, ends in a clo
 	assert.equal(WebSocket.sockets.length, 2);
 });
 
+test("a socket that never closes does not keep back the close event, which comes once", (t) => {
+	const { connection, WebSocket, tick } = scripted(t);
+	let closes = 0;
+	connection.on("close", () => ++closes).open();
+	WebSocket.last.join();
+	connection.close();
+	tick(1900);
+	assert.equal(closes, 0);
+	tick(100);
+	assert.equal(closes, 1);
+	WebSocket.last.lose(1006);
+	tick(100000);
+	assert.deepEqual([closes, WebSocket.sockets.length], [1, 1]);
+});
+
 test("requestfailed ends its request at once: rejection, or onError and the error event", async (t) => {
 	const { connection, WebSocket, codes } = scripted(t);
 	connection.open();
