@@ -517,8 +517,10 @@ class OkPeerConnection extends EventSource {
 		this.#startTime = undefined;
 		this.#closingSocket = socket;
 		// Without a live socket nothing will report its end; listeners still learn it, after this call.
-		this.#closingTimer = unref(setTimeout(() => this.#finishClosing(), isLive ? CLOSING_MS : 0));
+		this.#closingTimer = setTimeout(() => this.#finishClosing(), isLive ? CLOSING_MS : 0);
 		if (isLive) {
+			// The socket itself keeps a Node process from ending before it is closed.
+			unref(this.#closingTimer);
 			this.#sendLeave(socket);
 			socket.close(CLOSE_NORMAL);
 		}

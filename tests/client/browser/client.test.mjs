@@ -59,6 +59,22 @@ for (const forms of [["script", "module"], ["minified", "script"]]) {
 	});
 }
 
+test("a listener that throws stops neither the others nor the connection", async (t) => {
+	const { pages: [page] } = await pages(t, ["script"]);
+	const calls = await page.evaluate(() => {
+		const made = [];
+		const { connection } = window;
+		connection.on("mine", () => { made.push("first"); throw new Error("the listener's own"); });
+		connection.on("mine", () => made.push("second"));
+		connection.dispatchEvent(connection.newPeerEvent("mine"));
+		return made;
+	});
+	assert.deepEqual(calls, ["first", "second"]);
+	assert.deepEqual(page.faults, ["Error: the listener's own"]);
+	await page.evaluate(() => window.connection.subscribe({ channels: "c" }).publish({ channel: "c", message: 1 }));
+	await heard(page, "message");
+});
+
 test("a page that is left tells the hub", async (t) => {
 	const { pages: [ann, bob] } = await pages(t, ["script", "script"]);
 	const bobId = await idOf(bob);

@@ -112,6 +112,34 @@ test("a reopened connection tells the hub its state again, once, and then what w
 	connection.close();
 });
 
+test("state that changed in a handshake that failed is told by the next one only", (t) => {
+	const script = scripted(t);
+	const { connection, WebSocket } = script;
+	connection.open();
+	WebSocket.last.open();
+	WebSocket.last.receive({ type: "accept", messageid: "m", content: { id: "fresh-id", deboutChannel: "d" } });
+	connection.setProperties({ p: 1 }).addTag("a");
+	const socket = reopen(script);
+	socket.join();
+	assert.deepEqual(socket.sentTypes, ["initiate", "retrievePeers"]);
+	assert.deepEqual([socket.sent[0].content.properties, socket.sent[0].content.tags], [{ p: 1 }, ["a"]]);
+	connection.close();
+});
+
+test("the hub is told of changes only", (t) => {
+	const { connection, WebSocket } = scripted(t, { tags: ["a"] });
+	connection.open();
+	const socket = WebSocket.last;
+	socket.join();
+	socket.sent.splice(0);
+	connection.subscribe({ channels: "one, one" }).subscribe({ channels: ["one", "two"] }).unsubscribe({ channels: "three" })
+		.addTag("a").removeTag("b").addFilterTag("f").addFilterTag(["f"]).removeFilterTag("g");
+	assert.deepEqual(socket.sent.map((message) => [message.type, message.content.channels]), [
+		["subscribe", ["one"]], ["subscribe", ["two"]], ["retrievePeers", undefined]
+	]);
+	connection.close();
+});
+
 test("peers that came, went or changed meanwhile are told after reopening", (t) => {
 	const script = scripted(t);
 	const { connection, WebSocket } = script;
@@ -269,7 +297,7 @@ test("without a connection, sending is an error event, and what is state is kept
 });
 
 test("closing says leave, ends what waits, and is silent about the hub's list of peers", async (t) => {
-	const { connection, WebSocket, codes } = scripted(t);
+	const { connection, WebSocket, codes, tick } = scripted(t);
 	connection.open();
 	const socket = WebSocket.last;
 	socket.join();
@@ -282,7 +310,11 @@ test("closing says leave, ends what waits, and is silent about the hub's list of
 	assert.equal(closes, 0);
 	socket.lose(1000);
 	assert.equal(closes, 1);
-	assert.deepEqual(codes, []);
+	connection.open();
+	WebSocket.last.join();
+	tick(5000);
+	assert.deepEqual([closes, codes], [1, []]);
+	connection.close();
 });
 
 test("closing while it waits to reopen, or while the socket opens, ends in a close event", (t) => {
