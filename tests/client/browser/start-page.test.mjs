@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { startBrowser } from "../support/browser.mjs";
+import { EVENT_MS, startBrowser } from "../support/browser.mjs";
 import { startHub } from "../support/hub.mjs";
 
 let browser, hub;
@@ -13,6 +13,7 @@ after(async () => {
 });
 
 async function startPage(context) {
+	context.setDefaultTimeout(EVENT_MS);
 	const page = await context.newPage();
 	page.faults = [];
 	page.requests = [];

@@ -11,6 +11,9 @@ export function startBrowser() {
 	return chromium.launch({ executablePath: process.env.CHROMIUM_BIN ?? "/usr/bin/chromium", args: flags });
 }
 
+/** How long an event may take on a busy machine before its test has failed. */
+export const EVENT_MS = 15000;
+
 const scripts = {
 	script: { url: "/ok-peerconnection.js" },
 	minified: { url: "/ok-peerconnection-min.js" },
@@ -40,6 +43,7 @@ function pageTools() {
 /** Opens a page that has the client in one of its forms: script, minified or module. */
 export async function clientPage(browser, hub, form, { falseClock = false } = {}) {
 	const context = await browser.newContext();
+	context.setDefaultTimeout(EVENT_MS);
 	const page = await context.newPage();
 	page.faults = [];
 	page.on("pageerror", (error) => page.faults.push(String(error)));
