@@ -37,6 +37,9 @@ test("the page says what it is and how to connect, and needs nothing from elsewh
 		assert.ok(snippet.includes(`url: "ws://127.0.0.1:${hub.port}/"`));
 		assert.ok(snippet.includes("linkageKey"));
 	}
+	const inPage = await page.locator("#in-page").textContent();
+	assert.ok(inPage.startsWith(`<script src="${hub.url}ok-peerconnection-min.js"></script>\n<script>\nconst connection`), inPage);
+	assert.ok(inPage.endsWith("</script>"));
 	await context.grantPermissions(["clipboard-read", "clipboard-write"]);
 	await page.locator('[data-copy="in-node"]').click();
 	await page.getByText("Copied").waitFor();
@@ -81,7 +84,7 @@ test("the page shows that the hub is gone, and comes back with it", async () => 
 	const other = await startPage(context);
 	await page.locator("#peers li").waitFor();
 	hub = await hub.restart();
-	await page.locator('#state[data-state="lost"]').waitFor();
+	await Promise.all([page, other].map((each) => each.locator('#state[data-state="lost"]').waitFor()));
 	await Promise.all([connected(page), connected(other)]);
 	await page.locator("#text").fill("still here");
 	await page.locator("#text").press("Enter");
