@@ -330,7 +330,7 @@ test("a request that nobody answers ends at its timeout", async (t) => {
 	}));
 	const error = await told;
 	assert.equal((await failed).error, error);
-	assert.match(error.message, /^E_REQUESTTIMEOUT: Request name 'q'/);
+	assert.match(error.message, /^E_REQUESTTIMEOUT: /);
 });
 
 test("a request to a peer that is not there fails at once", { skip: !isPeerhub && "only peerhub tells" }, async (t) => {
