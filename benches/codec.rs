@@ -31,7 +31,7 @@ fn main() {
 }
 
 fn read(criterion: &mut Criterion, bytes: usize) {
-    let reader = Reader::new(&Limits::default(), None);
+    let reader = Reader::new(Limits::default(), None);
     let mut group = criterion.benchmark_group("codec/read");
     group.throughput(Throughput::Bytes(bytes as u64));
     let texts = [
@@ -85,7 +85,7 @@ fn write(criterion: &mut Criterion) {
         ("presence", &presence, r#""type":"presence""#),
         ("peers_of_100", &retrieve, r#""peers":["#),
     ] {
-        let reader = Reader::new(&Limits::default(), None);
+        let reader = Reader::new(Limits::default(), None);
         let command = reader.read(text).expect("a message").command;
         let mut out = Outbox::default();
         room.hub
@@ -150,7 +150,7 @@ impl Room {
             ids: FreshIds::default(),
             peers: Vec::new(),
         };
-        let reader = Reader::new(&limits, None);
+        let reader = Reader::new(limits.clone(), None);
         let mut dice = Dice::new(1);
         for number in 0..peer_count {
             let initiate = message(
@@ -166,7 +166,7 @@ impl Room {
             });
             let remote = IpAddr::from([192, 0, 2, 1]);
             let mut out = Outbox::default();
-            let peer = room.hub.connect(0, remote, &mut room.ids, &mut out);
+            let peer = room.hub.connect(0, 0, remote, &mut room.ids, &mut out);
             room.peers.push(peer);
             for text in [initiate, subscribe] {
                 let command = reader.read(&text).expect("a message").command;

@@ -85,7 +85,7 @@ impl Linkage {
             stock.copy_from_slice(&chance);
         });
         let remote = IpAddr::from([192, 0, 2, 1]);
-        let peer = self.hub.connect(0, remote, &mut self.ids, out);
+        let peer = self.hub.connect(0, 0, remote, &mut self.ids, out);
         let initiation = Initiation {
             linkage_key: "room".into(),
             peer_initiation_receiver: Some(heard),

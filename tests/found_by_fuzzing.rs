@@ -65,7 +65,7 @@ fn an_id_that_is_given_up_goes_to_its_claimant() {
 /// Contents that are read into a struct were taken from arrays too, and refused if a field came twice.
 #[test]
 fn contents_are_objects_whose_last_field_of_a_name_counts() {
-    let reader = Reader::new(&Limits::default(), None);
+    let reader = Reader::new(Limits::default(), None);
     for text in [
         r#"{"type":"initiate","content":["me","","",null,null,"room"]}"#,
         r#"{"type":"initiate","content":{"options":[true,true]}}"#,
@@ -115,7 +115,7 @@ impl Room {
     fn connect(&mut self) -> PeerKey {
         let remote = IpAddr::from([192, 0, 2, 1]);
         let mut out = Outbox::default();
-        self.hub.connect(0, remote, &mut self.ids, &mut out)
+        self.hub.connect(0, 0, remote, &mut self.ids, &mut out)
     }
 
     fn initiation(id: Option<&'static str>, tags: &[&'static str]) -> Command<'static> {

@@ -87,9 +87,12 @@ impl Twin {
         let mut out = self.begin();
         let foretold = self.hub.next_peer();
         let remote = IpAddr::from([192, 0, 2, 1]);
-        let key = self.hub.connect(self.now, remote, &mut self.ids, &mut out);
+        let phase = 37 * self.model.peers.len() as u64;
+        let key = self
+            .hub
+            .connect(self.now, phase, remote, &mut self.ids, &mut out);
         assert_eq!(key, foretold);
-        self.model.connect(self.now, key);
+        self.model.connect(self.now, phase, key);
         self.compare(&out);
     }
 

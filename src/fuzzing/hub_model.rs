@@ -91,7 +91,7 @@ struct Wishes {
 /// All peers, in the order in which they connected.
 pub(super) struct Model {
     rules: Rules,
-    /// A twin of the hub's own stock, so that ids, secrets and phases are foreseen.
+    /// A twin of the hub's own stock, so that ids and secrets are foreseen.
     pub(super) ids: FreshIds,
     pub(super) peers: Vec<ModelPeer>,
     requests: Vec<ModelRequest>,
@@ -113,16 +113,13 @@ impl Model {
         }
     }
 
-    pub(super) fn connect(&mut self, now: u64, key: PeerKey) {
+    pub(super) fn connect(&mut self, now: u64, phase: u64, key: PeerKey) {
         let mut id = self.ids.id();
         while self.holder(id.as_str()).is_some() {
             id = self.ids.id();
         }
         let interval = self.rules.nudge_interval_ms;
-        let nudge = (interval > 0).then(|| {
-            let phase = 1 + self.ids.number() % interval;
-            self.due_at(now + phase)
-        });
+        let nudge = (interval > 0).then(|| self.due_at(now + 1 + phase % interval));
         self.peers.push(ModelPeer {
             key,
             id: id.as_str().into(),

@@ -109,7 +109,7 @@ fn get_peer_source(web: &Web, call: &Call<'_>, started_ms: u64) -> Response {
         Some(false) => FULL_PATH,
         Some(true) | None => MINIMIZED_PATH,
     };
-    let source = web.asset(path).map_or(&[][..], |asset| asset.bytes);
+    let source = web.asset(path).map_or(&[][..], |asset| &asset.bytes);
     let Ok(content) = std::str::from_utf8(source) else {
         return fault(
             web,

@@ -16,7 +16,7 @@ pub(super) struct Asset {
     pub(super) path: &'static str,
     /// A few words for the list of what the port answers.
     pub(super) about: &'static str,
-    pub(super) bytes: &'static [u8],
+    pub(super) bytes: Cow<'static, [u8]>,
     content_type: &'static str,
     headers: Vec<Field>,
     /// With its quotes, as headers have it.
@@ -24,53 +24,61 @@ pub(super) struct Asset {
 }
 
 /// All files. The tags are computed here: O(bytes of all files).
-pub(super) fn all() -> Vec<Asset> {
+/// `version` is shown on the start page.
+pub(super) fn all(version: &str) -> Vec<Asset> {
+    const TYPES: &str = "application/typescript; charset=utf-8";
     const SCRIPT: &str = "text/javascript; charset=utf-8";
-    let start_page = include_str!("start.html");
+    let start_page = include_str!("start.html").replace("{{version}}", version);
+    let policy = content_security_policy(&start_page);
     let mut assets = vec![
         Asset::new(
             "/",
             "the start page",
-            start_page.as_bytes(),
+            start_page.into_bytes(),
             "text/html; charset=utf-8",
         ),
         Asset::new(
             FULL_PATH,
             "the client, for script tags and CommonJS",
-            include_bytes!("client/ok-peerconnection.js"),
+            &include_bytes!("client/ok-peerconnection.js")[..],
             SCRIPT,
         ),
         Asset::new(
             MINIMIZED_PATH,
             "the same, minified",
-            include_bytes!("client/ok-peerconnection-min.js"),
+            &include_bytes!("client/ok-peerconnection-min.js")[..],
             SCRIPT,
         ),
         Asset::new(
             "/ok-peerconnection.mjs",
             "the client as an ES module",
-            include_bytes!("client/ok-peerconnection.mjs"),
+            &include_bytes!("client/ok-peerconnection.mjs")[..],
             SCRIPT,
         ),
         Asset::new(
             "/ok-peerconnection.d.ts",
             "its TypeScript declarations",
-            include_bytes!("client/ok-peerconnection.d.ts"),
-            "application/typescript; charset=utf-8",
+            &include_bytes!("client/ok-peerconnection.d.ts")[..],
+            TYPES,
+        ),
+        Asset::new(
+            "/ok-peerconnection.d.mts",
+            "those of the ES module",
+            &include_bytes!("client/ok-peerconnection.d.mts")[..],
+            TYPES,
         ),
         Asset::new(
             "/favicon.ico",
             "the icon",
-            include_bytes!("favicon.svg"),
+            &include_bytes!("favicon.svg")[..],
             "image/svg+xml",
         ),
     ];
     for asset in &mut assets {
         if asset.path == "/" {
-            asset.headers.push((
-                "Content-Security-Policy",
-                content_security_policy(start_page).into(),
-            ));
+            asset
+                .headers
+                .push(("Content-Security-Policy", policy.clone().into()));
         } else {
             asset.headers.push(ALLOW_ORIGIN);
         }
@@ -82,11 +90,12 @@ impl Asset {
     fn new(
         path: &'static str,
         about: &'static str,
-        bytes: &'static [u8],
+        bytes: impl Into<Cow<'static, [u8]>>,
         content_type: &'static str,
     ) -> Asset {
+        let bytes = bytes.into();
         // 128 bits of the hash tell any two versions of a file apart.
-        let etag: String = Sha256::digest(bytes)[..16]
+        let etag: String = Sha256::digest(&bytes)[..16]
             .iter()
             .map(|byte| format!("{byte:02x}"))
             .collect();
@@ -113,7 +122,7 @@ impl Asset {
             status: if is_known { 304 } else { 200 },
             content_type: self.content_type,
             headers: self.headers.clone(),
-            body: Cow::Borrowed(self.bytes),
+            body: self.bytes.clone(),
         }
     }
 }

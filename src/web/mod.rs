@@ -41,7 +41,7 @@ impl Web {
     /// a clock in milliseconds that never goes back, by which `POST /api` says how long it took.
     pub fn new(version: &'static str, clock_ms: fn() -> u64) -> Web {
         Web {
-            assets: assets::all(),
+            assets: assets::all(version),
             version,
             clock_ms,
         }

@@ -5,6 +5,7 @@
 
 use super::token::{canonical, plain, present, quote, truthy};
 use super::user_id::UserIdCipher;
+use crate::config::Limits;
 use crate::hub::command::{
     Command, DeboutKind, DeboutSelection, Initiation, PeerFault, Property, Resume, Routed, Targets,
 };
@@ -17,10 +18,7 @@ use std::fmt;
 /// Reads messages; knows the bounds on their parts.
 #[derive(Debug)]
 pub struct Reader {
-    /// Bytes in one name or id, at most.
-    name_bytes_max: usize,
-    /// Levels of arrays and objects, at most.
-    json_depth_max: usize,
+    limits: Limits,
     cipher: Option<UserIdCipher>,
 }
 
@@ -38,18 +36,14 @@ pub struct Inbound<'a> {
 
 impl Reader {
     /// A reader with the bounds of the settings; `cipher` encrypts user ids.
-    pub fn new(limits: &crate::config::Limits, cipher: Option<UserIdCipher>) -> Reader {
-        Reader {
-            name_bytes_max: limits.name_bytes,
-            json_depth_max: limits.json_depth,
-            cipher,
-        }
+    pub fn new(limits: Limits, cipher: Option<UserIdCipher>) -> Reader {
+        Reader { limits, cipher }
     }
 
     /// Reads one message. An error says that it is no JSON object within the bounds. O(bytes).
     pub fn read<'a>(&self, text: &'a str) -> Result<Inbound<'a>, PeerFault> {
-        if nests_deeper(text, self.json_depth_max) {
-            let text = format!("JSON may be nested {} levels deep", self.json_depth_max);
+        if nests_deeper(text, self.limits.json_depth) {
+            let text = format!("JSON may be nested {} levels deep", self.limits.json_depth);
             return Err(PeerFault::new("E_TOODEEP", text));
         }
         let envelope: Envelope<'a> = serde_json::from_str(text)
@@ -106,7 +100,7 @@ impl Reader {
             "\"initiate\"" => Command::Initiate(Box::new(self.initiation(content)?)),
             "\"addTag\"" => Command::AddTags(self.tags(content)?),
             "\"removeTag\"" => Command::RemoveTags(self.tags(content)?),
-            "\"setProperties\"" => Command::SetProperties(properties(content)?),
+            "\"setProperties\"" => Command::SetProperties(self.properties(content)?),
             "\"deboutSelection\"" => Command::SelectDebout(selection(content)?),
             "\"retrievePeers\"" => Command::RetrievePeers { message_id },
             "\"debout\"" => Command::Debout {
@@ -143,7 +137,7 @@ impl Reader {
         if !peer.get().starts_with('[') {
             return plain(peer).map(Targets::One).ok_or_else(needs);
         }
-        let ids: Vec<&'a RawValue> = serde_json::from_str(peer.get()).map_err(|_| needs())?;
+        let ids = self.list(peer, self.limits.targets, "peers")?;
         let ids: Option<Vec<_>> = ids.into_iter().map(plain).collect();
         ids.map(Targets::Many).ok_or_else(needs)
     }
@@ -154,11 +148,10 @@ impl Reader {
         kind: &str,
     ) -> Result<Vec<Cow<'a, str>>, PeerFault> {
         let content: Fields<'a> = object(content, kind)?;
-        let channels: Vec<&'a RawValue> = match content.last("channels") {
-            None => Vec::new(),
-            Some(channels) => serde_json::from_str(channels.get())
-                .map_err(|_| bad(format!("{kind} needs a list in channels")))?,
+        let Some(channels) = present(content.last("channels")) else {
+            return Ok(Vec::new());
         };
+        let channels = self.list(channels, self.limits.channels, "channels")?;
         let channels = channels.into_iter();
         channels.map(|name| self.token("channel", name)).collect()
     }
@@ -168,7 +161,7 @@ impl Reader {
             return Ok(Vec::new());
         };
         let tags: Vec<&'a RawValue> = if content.get().starts_with('[') {
-            serde_json::from_str(content.get()).map_err(|_| bad("no list of tags"))?
+            self.list(content, self.limits.tags, "tags")?
         } else {
             vec![content]
         };
@@ -198,7 +191,7 @@ impl Reader {
             debout_cluster: text("deboutCluster")?,
             start_time,
             tags: self.tags(content.last("tags"))?,
-            properties: properties(content.last("properties"))?,
+            properties: self.properties(content.last("properties"))?,
             peer_initiation_receiver: option("peerInitiationReceiver"),
             peer_initiation_sender: option("peerInitiationSender"),
             resume: match content.last("resume") {
@@ -206,6 +199,29 @@ impl Reader {
                 _ => text("resume")?.map(Resume::Secret),
             },
         })
+    }
+
+    fn properties<'a>(
+        &self,
+        content: Option<&'a RawValue>,
+    ) -> Result<Vec<Property<'a>>, PeerFault> {
+        let Some(content) = present(content) else {
+            return Ok(Vec::new());
+        };
+        // White space apart, what is far larger than the bound cannot be within it.
+        if content.get().len() > 2 * self.limits.properties_bytes {
+            let text = format!(
+                "a peer's properties may have {} bytes",
+                self.limits.properties_bytes
+            );
+            return Err(PeerFault::new("E_PROPERTIESTOOLARGE", text));
+        }
+        let fields: Fields<'a> = object(Some(content), "properties")?;
+        let property = |(name, value): (_, &'a RawValue)| Property {
+            name,
+            value: value.get(),
+        };
+        Ok(fields.0.into_iter().map(property).collect())
     }
 
     /// A string or number as plain text; none if it says nothing in the eyes of JavaScript.
@@ -222,6 +238,22 @@ impl Reader {
         Ok(Some(text))
     }
 
+    /// An array of no more than `most` things, so that no message makes more work than its purpose may.
+    fn list<'a>(
+        &self,
+        raw: &'a RawValue,
+        most: usize,
+        things: &str,
+    ) -> Result<Vec<&'a RawValue>, PeerFault> {
+        let list: Vec<&'a RawValue> = serde_json::from_str(raw.get())
+            .map_err(|_| bad(format!("the {things} must be an array")))?;
+        if list.len() <= most {
+            return Ok(list);
+        }
+        let text = format!("one message may name {most} {things}");
+        Err(PeerFault::new("E_TOOMANY", text))
+    }
+
     /// A scalar as a token.
     fn token<'a>(&self, field: &str, raw: &'a RawValue) -> Result<Cow<'a, str>, PeerFault> {
         let token = canonical(raw).ok_or_else(|| bad(format!("a {field} must be a string")))?;
@@ -230,10 +262,10 @@ impl Reader {
     }
 
     fn check_length(&self, field: &str, text: &str) -> Result<(), PeerFault> {
-        if text.len() <= self.name_bytes_max {
+        if text.len() <= self.limits.name_bytes {
             return Ok(());
         }
-        let text = format!("{field} may have {} bytes", self.name_bytes_max);
+        let text = format!("{field} may have {} bytes", self.limits.name_bytes);
         Err(PeerFault::new("E_TOOLONG", text))
     }
 }
@@ -378,18 +410,6 @@ fn object<'a, T: Deserialize<'a>>(content: Option<&'a RawValue>, of: &str) -> Re
     let content = content.ok_or_else(|| bad(format!("{of} needs content")))?;
     serde_json::from_str(content.get())
         .map_err(|error| bad(format!("the content of {of} is not as it must be: {error}")))
-}
-
-fn properties<'a>(content: Option<&'a RawValue>) -> Result<Vec<Property<'a>>, PeerFault> {
-    let Some(content) = present(content) else {
-        return Ok(Vec::new());
-    };
-    let fields: Fields<'a> = object(Some(content), "properties")?;
-    let property = |(name, value): (_, &'a RawValue)| Property {
-        name,
-        value: value.get(),
-    };
-    Ok(fields.0.into_iter().map(property).collect())
 }
 
 fn selection(content: Option<&RawValue>) -> Result<DeboutSelection, PeerFault> {

@@ -1,0 +1,6 @@
+// The types of ok-peerconnection.d.ts for the ES module.
+
+import OkPeerConnection = require("./ok-peerconnection.js");
+
+export { OkPeerConnection };
+export default OkPeerConnection;

@@ -1,0 +1,514 @@
+// Reopening, waiting messages and the hub's extensions, with a false socket and a false clock.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { OkPeerConnection } from "../support/connections.mjs";
+import { fakeWebSocket } from "../support/fake-socket.mjs";
+
+const NOW = 1_700_000_000_000;
+
+/** A connection on false sockets, the clock stopped, with the codes of its error events in `codes`. */
+function scripted(t, params = {}) {
+	t.mock.timers.enable({ apis: ["setTimeout", "setInterval", "Date"], now: NOW });
+	const WebSocket = fakeWebSocket();
+	const connection = new OkPeerConnection({ linkageKey: "k", url: "http://hub.example/", WebSocket, ...params });
+	const codes = [];
+	connection.on("error", (event) => codes.push(event.error.code ?? event.error.message));
+	const tick = (ms) => {
+		// Small steps, because a timer that runs within a step finds the clock at the step's end.
+		for (let left = ms; left > 0; left -= 100) {
+			t.mock.timers.tick(Math.min(left, 100));
+		}
+	};
+	return { connection, WebSocket, codes, tick };
+}
+
+/** Loses the present socket and lets the longest possible wait go by. */
+function reopen({ WebSocket, tick }, code = 1006) {
+	const { length } = WebSocket.sockets;
+	WebSocket.last.lose(code);
+	tick(30000);
+	assert.equal(WebSocket.sockets.length, length + 1);
+	return WebSocket.last;
+}
+
+test("the address is translated to that of a WebSocket", (t) => {
+	for (const [url, expected] of [["http://h/http:", "ws://h/http:"], ["https://h:1/a", "wss://h:1/a"], ["ws://h/", "ws://h/"], ["wss://h/", "wss://h/"]]) {
+		const WebSocket = fakeWebSocket();
+		const connection = new OkPeerConnection({ linkageKey: "k", url, WebSocket }).open();
+		assert.equal(WebSocket.last.url, expected);
+		connection.close();
+	}
+});
+
+test("initiate carries what the original's does, and the question for a resume secret", (t) => {
+	const { connection, WebSocket } = scripted(t, { userid: "ann", tags: ["a"], properties: { p: 1 }, deboutCluster: "c" });
+	connection.open();
+	WebSocket.last.join();
+	const [initiate] = WebSocket.last.sent;
+	assert.match(initiate.messageid, /^[a-z][a-z0-9]{6}-[a-z0-9]{8}$/);
+	assert.deepEqual(initiate.content, {
+		deboutCluster: "c", userid: "ann",
+		options: { deboutReceiver: false, peerInitiationReceiver: true, peerInitiationSender: true },
+		properties: { p: 1 }, linkageKey: "k", startTime: NOW, tags: ["a"], resume: true
+	});
+	assert.equal(connection.id, "fresh-id");
+	connection.close();
+});
+
+test("an id of the application's own is given from the first initiate on", (t) => {
+	const { connection, WebSocket } = scripted(t, { id: "mine" });
+	connection.open();
+	WebSocket.last.join();
+	assert.equal(WebSocket.last.sent[0].content.id, "mine");
+	assert.equal(connection.id, "mine");
+	connection.close();
+});
+
+test("a reopened connection gives its id, its secret and its own user id", (t) => {
+	const script = scripted(t, { userid: "ann" });
+	const { connection, WebSocket } = script;
+	connection.open();
+	WebSocket.last.join({ resume: "secret-1", userid: "encrypted" });
+	assert.equal(connection.userid, "encrypted");
+	const socket = reopen(script);
+	socket.join({ resume: "secret-2", userid: "encrypted anew" });
+	const { content } = socket.sent[0];
+	assert.deepEqual([content.id, content.resume, content.userid], ["fresh-id", "secret-1", "ann"]);
+	assert.equal(connection.userid, "encrypted anew");
+	assert.equal(connection.connectCount, 2);
+	assert.equal(reopen(script).sent.length, 0);
+	WebSocket.last.join({ resume: "secret-3" });
+	assert.equal(WebSocket.last.sent[0].content.resume, "secret-2");
+	connection.close();
+});
+
+test("a reopened connection tells the hub its state again, once, and then what waited, in order", (t) => {
+	const script = scripted(t, { tags: ["a"], options: { deboutReceiver: true } });
+	const { connection, WebSocket } = script;
+	connection.subscribe({ channels: "one,two,three" });
+	connection.open();
+	WebSocket.last.join();
+	connection.addTag("b").removeTag("a").setProperties({ p: 1 }).unsubscribe({ channels: "two" }).deboutSelection({ connected: true });
+	WebSocket.last.lose(1006);
+	connection.setProperties({ p: 2 }).addTag("c").subscribe({ channels: "four" }).unsubscribe({ channels: "one" });
+	connection.notify({ peer: "x", content: 1 }).publish({ channel: "four", message: 2 }).request({ peer: "x", content: 3, timeout: 40000, onResponse() {} });
+	script.tick(30000 - 1);
+	const socket = WebSocket.last;
+	socket.open();
+	connection.notify({ peer: "x", content: 4 });
+	assert.deepEqual(socket.sent, []);
+	socket.receive({ type: "accept", messageid: "m", content: { id: "other", deboutChannel: "debout-channel" } });
+	connection.setProperties({ p: 3 });
+	assert.deepEqual(socket.sentTypes, ["initiate"]);
+	assert.deepEqual(socket.sent[0].content.tags, ["b", "c"]);
+	assert.deepEqual(socket.sent[0].content.properties, { p: 2 });
+	socket.receive({ type: "confirm", messageid: "m", peer: "fresh-id", content: { userid: "" } });
+	assert.deepEqual(socket.sentTypes, [
+		"initiate", "subscribe", "deboutSelection", "retrievePeers", "notify", "publish", "request", "notify", "setProperties"
+	]);
+	assert.deepEqual(socket.sent[1].content.channels, ["three", "debout-channel", "four"]);
+	assert.deepEqual(socket.sent[2].content, { connected: true });
+	connection.close();
+});
+
+test("state that changed in a handshake that failed is told by the next one only", (t) => {
+	const script = scripted(t);
+	const { connection, WebSocket } = script;
+	connection.open();
+	WebSocket.last.open();
+	WebSocket.last.receive({ type: "accept", messageid: "m", content: { id: "fresh-id", deboutChannel: "d" } });
+	connection.setProperties({ p: 1 }).addTag("a");
+	const socket = reopen(script);
+	socket.join();
+	assert.deepEqual(socket.sentTypes, ["initiate", "retrievePeers"]);
+	assert.deepEqual([socket.sent[0].content.properties, socket.sent[0].content.tags], [{ p: 1 }, ["a"]]);
+	connection.close();
+});
+
+test("the hub is told of changes only", (t) => {
+	const { connection, WebSocket } = scripted(t, { tags: ["a"] });
+	connection.open();
+	const socket = WebSocket.last;
+	socket.join();
+	socket.sent.splice(0);
+	connection.subscribe({ channels: "one, one" }).subscribe({ channels: ["one", "two"] }).unsubscribe({ channels: "three" })
+		.addTag("a").removeTag("b").addFilterTag("f").addFilterTag(["f"]).removeFilterTag("g");
+	assert.deepEqual(socket.sent.map((message) => [message.type, message.content.channels]), [
+		["subscribe", ["one"]], ["subscribe", ["two"]], ["retrievePeers", undefined]
+	]);
+	connection.close();
+});
+
+test("peers that came, went or changed meanwhile are told after reopening", (t) => {
+	const script = scripted(t);
+	const { connection, WebSocket } = script;
+	const told = [];
+	for (const type of ["addpeer", "alterpeer", "removepeer"]) {
+		connection.on(type, (event) => told.push(type + " " + event.peer.id));
+	}
+	const peer = (id, properties = {}) => ({ id, linkageKey: "k", tags: [], properties, userid: "" });
+	connection.open();
+	WebSocket.last.join();
+	WebSocket.last.listPeers([peer("stays"), peer("changes"), peer("goes")]);
+	const changes = connection.find((each) => each.id === "changes");
+	assert.deepEqual(told.splice(0), ["addpeer stays", "addpeer changes", "addpeer goes"]);
+	const socket = reopen(script);
+	assert.equal(connection.filter(() => true).length, 3);
+	socket.join();
+	socket.listPeers([peer("stays"), peer("changes", { a: 1 }), peer("comes")]);
+	assert.deepEqual(told.splice(0), ["removepeer goes", "alterpeer changes", "addpeer comes"]);
+	assert.deepEqual(changes.properties, { a: 1 });
+	connection.close();
+});
+
+test("waits between attempts grow from one to ten intervals, are spread, and shrink again after a success", (t) => {
+	const script = scripted(t, { reopenInterval: 1000 });
+	const { connection, WebSocket, tick } = script;
+	connection.open();
+	let chance = 0;
+	t.mock.method(Math, "random", () => chance);
+	const waitAfterLoss = () => {
+		const { length } = WebSocket.sockets;
+		WebSocket.last.lose(1006);
+		for (let waited = 0; waited <= 11000; waited += 100) {
+			if (WebSocket.sockets.length > length) {
+				return waited;
+			}
+			tick(100);
+		}
+		return Infinity;
+	};
+	assert.deepEqual([waitAfterLoss(), waitAfterLoss(), waitAfterLoss()], [1000, 1000, 1000]);
+	chance = 1;
+	assert.deepEqual([waitAfterLoss(), waitAfterLoss(), waitAfterLoss()], [10000, 10000, 10000]);
+	WebSocket.last.join();
+	assert.deepEqual([waitAfterLoss(), waitAfterLoss(), waitAfterLoss(), waitAfterLoss()], [2000, 4000, 8000, 10000]);
+	chance = 0.5;
+	WebSocket.last.join();
+	assert.equal(waitAfterLoss(), 1500);
+	connection.close();
+	const { length } = WebSocket.sockets;
+	tick(100000);
+	assert.equal(WebSocket.sockets.length, length);
+});
+
+test("every close code but 1000 leads to another attempt", (t) => {
+	const script = scripted(t);
+	const { connection, WebSocket, codes, tick } = script;
+	let closes = 0;
+	connection.on("close", () => ++closes);
+	connection.open();
+	for (const code of [1001, 1005, 1006, 1011, 1012, 1013, 4000]) {
+		WebSocket.last.join();
+		reopen(script, code);
+	}
+	assert.deepEqual([closes, codes], [0, []]);
+	WebSocket.last.join();
+	WebSocket.last.lose(1000);
+	assert.equal(closes, 1);
+	assert.equal(connection.startTime, null);
+	const { length } = WebSocket.sockets;
+	tick(100000);
+	assert.equal(WebSocket.sockets.length, length);
+});
+
+test("an id in use is an error event each time, and tried again", (t) => {
+	const script = scripted(t, { id: "mine" });
+	script.connection.open();
+	script.WebSocket.last.open();
+	reopen(script, 4409);
+	reopen(script, 4409).join();
+	assert.deepEqual(script.codes, ["E_IDINUSE", "E_IDINUSE"]);
+	assert.equal(script.connection.id, "mine");
+	script.connection.close();
+});
+
+test("a hub that never confirms is given up after the timeout", (t) => {
+	const { connection, WebSocket, codes, tick } = scripted(t, { timeout: 5000, reopenInterval: 100 });
+	connection.open();
+	WebSocket.last.open();
+	tick(4999);
+	assert.deepEqual(codes, []);
+	tick(1);
+	assert.deepEqual(codes, ["E_CONNECTIONTIMEOUT"]);
+	tick(200);
+	assert.equal(WebSocket.sockets.length, 2);
+	connection.close();
+});
+
+test("a message that waited too long is an error event, and a request then rejects", async (t) => {
+	const { connection, WebSocket, codes, tick } = scripted(t, { timeout: 5000, reopenInterval: 60000 });
+	connection.open();
+	WebSocket.last.lose(1006);
+	connection.notify({ peer: "x", content: 1 });
+	const answer = connection.request({ peer: "x", content: 1, timeout: 20000 });
+	tick(2500);
+	connection.notify({ peer: "x", content: 2 });
+	tick(2499);
+	assert.deepEqual(codes, []);
+	tick(1);
+	assert.deepEqual(codes, ["E_CONNECTIONTIMEOUT"]);
+	await assert.rejects(answer, { code: "E_CONNECTIONTIMEOUT", peer: "x" });
+	tick(2500);
+	assert.deepEqual(codes, ["E_CONNECTIONTIMEOUT", "E_CONNECTIONTIMEOUT"]);
+	connection.close();
+});
+
+test("a request that timed out while it waited is not sent any more", async (t) => {
+	const { connection, WebSocket, tick } = scripted(t);
+	connection.open();
+	const answer = connection.request({ peer: "x", content: 1, timeout: 100 });
+	tick(100);
+	await assert.rejects(answer, { code: "E_REQUESTTIMEOUT" });
+	WebSocket.last.join();
+	assert.deepEqual(WebSocket.last.sentOfType("request"), []);
+	connection.close();
+});
+
+test("not more than 1000 messages wait", (t) => {
+	const { connection, WebSocket, codes } = scripted(t);
+	connection.open();
+	for (let index = 0; index < 1001; ++index) {
+		connection.notify({ peer: "x", content: index });
+	}
+	assert.deepEqual(codes, ["E_QUEUEFULL"]);
+	WebSocket.last.join();
+	assert.deepEqual(WebSocket.last.sentOfType("notify").map((message) => message.content), Array.from({ length: 1000 }, (_, index) => index));
+	connection.close();
+});
+
+test("without a connection, sending is an error event, and what is state is kept", (t) => {
+	const { connection, WebSocket, codes } = scripted(t);
+	const send = () => {
+		connection.notify({ peer: "x", content: 1 }).publish({ channel: "c", message: 1 }).request({ peer: "x", content: 1, onResponse() {} })
+			.respond({ peer: "x", messageid: "m", content: 1 })._debout(1).subscribe({ channels: "one" }).addTag("t").setProperties({ p: 1 })
+			.deboutSelection({ connected: true }).addFilterTag("t");
+		assert.deepEqual(codes.splice(0), Array(10).fill("E_UNCONNECTED"));
+	};
+	send();
+	connection.open();
+	WebSocket.last.join();
+	assert.deepEqual(WebSocket.last.sent[0].content.tags, ["t"]);
+	assert.deepEqual(WebSocket.last.sentOfType("subscribe")[0].content.channels, ["one"]);
+	connection.close().unsubscribe({ channels: "one" }).removeTag("t").removeFilterTag("t");
+	codes.splice(0);
+	send();
+});
+
+test("closing says leave, ends what waits, and is silent about the hub's list of peers", async (t) => {
+	const { connection, WebSocket, codes, tick } = scripted(t);
+	connection.open();
+	const socket = WebSocket.last;
+	socket.join();
+	const answer = connection.request({ peer: "x", content: 1 });
+	let closes = 0;
+	connection.on("close", () => ++closes).close();
+	assert.deepEqual(socket.sent.at(-1), { type: "leave" });
+	assert.equal(socket.closedBy, 1000);
+	await assert.rejects(answer, { code: "E_UNCONNECTED" });
+	assert.equal(closes, 0);
+	socket.lose(1000);
+	assert.equal(closes, 1);
+	connection.open();
+	WebSocket.last.join();
+	tick(5000);
+	assert.deepEqual([closes, codes], [1, []]);
+	connection.close();
+});
+
+test("closing while it waits to reopen, or while the socket opens, ends in a close event", (t) => {
+	const { connection, WebSocket, tick } = scripted(t);
+	let closes = 0;
+	connection.on("close", () => ++closes).open();
+	WebSocket.last.lose(1006);
+	connection.close();
+	assert.equal(closes, 0);
+	tick(1);
+	assert.equal(closes, 1);
+	connection.open().close();
+	WebSocket.last.lose(1006);
+	assert.equal(closes, 2);
+	tick(100000);
+	assert.equal(WebSocket.sockets.length, 2);
+});
+
+test("a socket that never closes does not keep back the close event, which comes once", (t) => {
+	const { connection, WebSocket, tick } = scripted(t);
+	let closes = 0;
+	connection.on("close", () => ++closes).open();
+	WebSocket.last.join();
+	connection.close();
+	tick(1900);
+	assert.equal(closes, 0);
+	tick(100);
+	assert.equal(closes, 1);
+	WebSocket.last.lose(1006);
+	tick(100000);
+	assert.deepEqual([closes, WebSocket.sockets.length], [1, 1]);
+});
+
+test("requestfailed ends its request at once: rejection, or onError and the error event", async (t) => {
+	const { connection, WebSocket, codes } = scripted(t);
+	connection.open();
+	WebSocket.last.join({ resume: "secret" });
+	const fail = (messageid) => WebSocket.last.receive({
+		type: "requestfailed", messageid, peer: "x", name: "q", content: { code: "E_PEERLEFT", message: "It left." }
+	});
+	const answer = connection.request({ peer: "x", name: "q", content: 1, timeout: 700 });
+	const sent = () => WebSocket.last.sentOfType("request").at(-1);
+	assert.equal(sent().timeout, 700);
+	fail(sent().messageid);
+	await assert.rejects(answer, { code: "E_PEERLEFT", message: "E_PEERLEFT: It left.", peer: "x", requestName: "q" });
+	assert.deepEqual(codes, []);
+	const told = [];
+	connection.request({ peer: "x", content: 1, onResponse: assert.fail, onError: (error) => told.push(error.code) });
+	const { messageid } = sent();
+	fail(messageid);
+	fail(messageid);
+	assert.deepEqual([told, codes], [["E_PEERLEFT"], ["E_PEERLEFT"]]);
+	connection.close();
+});
+
+test("an original server is not sent a request's timeout", (t) => {
+	const { connection, WebSocket } = scripted(t);
+	connection.open();
+	WebSocket.last.join();
+	connection.request({ peer: "x", content: 1, timeout: 700, onResponse() {} });
+	assert.ok(!("timeout" in WebSocket.last.sentOfType("request")[0]));
+	connection.close();
+});
+
+test("an answer counts only from the peer that was asked", async (t) => {
+	const { connection, WebSocket } = scripted(t);
+	connection.open();
+	const socket = WebSocket.last;
+	socket.join();
+	const strays = [];
+	connection.on("response", (event) => strays.push(event.message.content));
+	const answer = connection.request({ peer: "x", content: 1 });
+	const { messageid } = socket.sentOfType("request")[0];
+	socket.receive({ type: "response", messageid, peer: "stranger", content: "false" });
+	socket.receive({ type: "response", messageid, peer: "x", content: "true" });
+	socket.receive({ type: "response", messageid, peer: "x", content: "late" });
+	assert.equal((await answer).content, "true");
+	assert.deepEqual(strays, ["false", "late"]);
+	connection.close();
+});
+
+test("several peers: one message each, the first failure rejects", async (t) => {
+	const { connection, WebSocket } = scripted(t);
+	connection.open();
+	const socket = WebSocket.last;
+	socket.join();
+	const answers = connection.request({ peer: ["x", "y"], content: 1 });
+	const [x, y] = socket.sentOfType("request");
+	assert.deepEqual([x.peer, y.peer], ["x", "y"]);
+	assert.notEqual(x.messageid, y.messageid);
+	socket.receive({ type: "response", messageid: x.messageid, peer: "x", content: 1 });
+	socket.receive({ type: "requestfailed", messageid: y.messageid, peer: "y", content: { code: "E_PEERLEFT" } });
+	await assert.rejects(answers, { code: "E_PEERLEFT", peer: "y" });
+	connection.close();
+});
+
+test("an error message of the hub is an error event, or ends the request it names", async (t) => {
+	const { connection, WebSocket } = scripted(t);
+	const events = [];
+	connection.on("error", (event) => events.push(event));
+	connection.open();
+	WebSocket.last.join();
+	WebSocket.last.receive({ type: "error", messageid: "m", content: { code: "E_BADTYPE", message: "What?", messageid: "n" } });
+	assert.equal(events[0].error.code, "E_BADTYPE");
+	assert.equal(events[0].error.messageid, "n");
+	assert.equal(events[0].message.content.message, "What?");
+	const answer = connection.request({ peer: "x", content: 1 });
+	const { messageid } = WebSocket.last.sentOfType("request")[0];
+	WebSocket.last.receive({ type: "error", messageid: "m", content: { code: "E_LIMIT", messageid } });
+	await assert.rejects(answer, { code: "E_LIMIT" });
+	assert.equal(events.length, 1);
+	connection.close();
+});
+
+test("nothing that the hub sends throws, and unknown types are events", (t) => {
+	const { connection, WebSocket, codes } = scripted(t);
+	const heard = [];
+	connection.on("novelty", (event) => heard.push(event.message.content));
+	connection.on("open", () => heard.push("open"));
+	connection.open();
+	WebSocket.last.join();
+	heard.splice(0);
+	for (const text of ["null", "5", "[]", "{}", '{"type":5}', '{"type":""}', '{"type":"open"}', '{"type":"requestfailed"}', '{"type":"nudge"}', '{"type":"novelty","content":1}']) {
+		WebSocket.last.receive(text);
+	}
+	assert.deepEqual([heard, codes], [[1], []]);
+	for (const text of ["no JSON", '{"type":"presence"}', '{"type":"accept"}']) {
+		WebSocket.last.receive(text);
+	}
+	assert.equal(codes.length, 3);
+	connection.on("message", ({ message }) => assert.ok(Number.isNaN(message.timeAsMilliseconds)));
+	WebSocket.last.receive({ type: "message", content: { channel: "c", message: 1 } });
+	connection.close();
+});
+
+test("a listener that throws stops neither the others nor the connection", (t) => {
+	const { connection, WebSocket, codes } = scripted(t);
+	const reported = t.mock.method(console, "error", () => {});
+	const heard = [];
+	connection.on("confirm", () => { throw new Error("mine"); });
+	connection.on("confirm", () => heard.push("second"));
+	connection.open();
+	WebSocket.last.join();
+	assert.deepEqual([heard, codes], [["second"], ["mine"]]);
+	assert.equal(WebSocket.last.sentOfType("retrievePeers").length, 1);
+	connection.request({ peer: "x", content: 1, onResponse: () => { throw new Error("in onResponse"); } });
+	WebSocket.last.receive({ type: "response", messageid: WebSocket.last.sentOfType("request")[0].messageid, peer: "x", content: 1 });
+	assert.equal(codes.at(-1), "in onResponse");
+	assert.equal(reported.mock.callCount(), 0);
+	connection.on("error", () => { throw new Error("error listener"); });
+	connection.dispatchErrorEvent("E_MINE");
+	assert.equal(codes.at(-1), "E_MINE");
+	assert.equal(reported.mock.callCount(), 1);
+	connection.close();
+});
+
+test("an error event without a listener does not throw", () => {
+	const connection = new OkPeerConnection({});
+	connection.open().notify({ peer: "x", content: 1 });
+	connection.request({ peer: "x", content: 1 });
+	connection.dispatchErrorEvent("E_MINE", "Explained.");
+});
+
+test("what cannot be made JSON is an error event, and a request with it rejects", async (t) => {
+	const { connection, WebSocket, codes } = scripted(t);
+	connection.open();
+	WebSocket.last.join();
+	const circle = {};
+	circle.circle = circle;
+	connection.notify({ peer: "x", content: circle });
+	assert.equal(codes.length, 1);
+	await assert.rejects(connection.request({ peer: "x", content: circle }), TypeError);
+	connection.close();
+});
+
+test("a socket that stays silent while nudges are due is asked, and replaced if it does not answer", (t) => {
+	const { connection, WebSocket, tick } = scripted(t, { id: "mine" });
+	connection.open();
+	const socket = WebSocket.last;
+	socket.join({ resume: "secret" });
+	socket.listPeers([]);
+	socket.receive({ type: "nudge", messageid: "m", content: { time: NOW, interval: 1000 } });
+	tick(5000);
+	assert.equal(socket.sentOfType("retrievePeers").length, 1);
+	tick(400);
+	assert.equal(socket.sentOfType("retrievePeers").length, 2);
+	socket.listPeers([]);
+	tick(5000);
+	assert.equal(WebSocket.sockets.length, 1);
+	tick(2400);
+	assert.equal(socket.sentOfType("retrievePeers").length, 3);
+	assert.equal(WebSocket.sockets.length, 2);
+	assert.equal(socket.readyState, 2);
+	WebSocket.last.join();
+	assert.equal(WebSocket.last.sent[0].content.resume, "secret");
+	connection.close();
+});
