@@ -131,7 +131,8 @@ impl<S: Socket> Switchboard<S> {
         let limits = &config.limits;
         let rules = Rules {
             scope: config.scope,
-            debout_channel: config.debout.then(ok::debout_channel_token),
+            debout: config.debout,
+            debout_channel: ok::debout_channel_token(),
             nudge_interval_ms: config.nudge_interval_ms,
             probe_time_ms: config.probe_time_ms,
             request_timeout_ms: config.request_timeout_ms,
