@@ -131,7 +131,8 @@ impl<S: Socket> Switchboard<S> {
         let limits = &config.limits;
         let rules = Rules {
             scope: config.scope,
-            debout_channel: config.debout.then(ok::debout_channel_token),
+            debout: config.debout,
+            debout_channel: ok::debout_channel_token(),
             nudge_interval_ms: config.nudge_interval_ms,
             probe_time_ms: config.probe_time_ms,
             request_timeout_ms: config.request_timeout_ms,
@@ -306,6 +307,18 @@ impl<S: Socket> Switchboard<S> {
     /// that a loud peer cannot starve the others. Stops early when there is enough to say.
     fn read(&mut self) {
         let mut turn = std::mem::take(&mut self.ready);
+        // Whoever made too much work last time waits behind the others, but for one, so that they all get on.
+        let conns = &self.floor.conns;
+        let put_off = |key: &ConnKey| {
+            conns
+                .get(key.index())
+                .is_some_and(|conn| conn.put_off.is_some())
+        };
+        if let Some(first) = turn.iter().position(put_off) {
+            turn[first..].sort_by_key(put_off);
+            let first = turn.partition_point(|key| !put_off(key));
+            turn[..=first].rotate_right(1);
+        }
         let mut served = 0;
         self.floor.cost = 0;
         for &key in &turn {

@@ -138,6 +138,11 @@ impl<S: Socket> Floor<S> {
             Ok(inbound) => {
                 if inbound.observable {
                     self.hub.observe(peer, text, &mut out);
+                    // The debug stream shows the client as it was when it said this.
+                    if !out.is_empty() {
+                        self.deliver(&out);
+                        out = out.recycle();
+                    }
                 }
                 let now = self.now.monotonic_ms;
                 let done = inbound.command.and_then(|command| {

@@ -71,7 +71,8 @@ impl Reader {
         Ok(match kind {
             "\"publish\"" => {
                 let publication: Publication<'a> = object(content, "publish")?;
-                let (Some(channel), true) = (publication.channel, publication.has_message) else {
+                let channel = publication.channel.filter(|channel| truthy(channel));
+                let (Some(channel), true) = (channel, publication.has_message) else {
                     return Err(bad("publish needs content {channel, message}"));
                 };
                 Command::Publish {
@@ -403,10 +404,25 @@ struct InitiateContent<'a> {
 
 #[derive(Default, Deserialize)]
 struct Options<'a> {
-    #[serde(borrow, rename = "peerInitiationReceiver")]
+    #[serde(
+        borrow,
+        default,
+        deserialize_with = "given",
+        rename = "peerInitiationReceiver"
+    )]
     receiver: Option<&'a RawValue>,
-    #[serde(borrow, rename = "peerInitiationSender")]
+    #[serde(
+        borrow,
+        default,
+        deserialize_with = "given",
+        rename = "peerInitiationSender"
+    )]
     sender: Option<&'a RawValue>,
+}
+
+/// A field that is there, be it null, which counts as false and not as absent.
+fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
+    <&RawValue>::deserialize(deserializer).map(Some)
 }
 
 /// A JSON object in the order of its fields.
