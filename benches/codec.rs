@@ -135,7 +135,8 @@ impl Room {
         let Config { limits, .. } = Config::default();
         let rules = Rules {
             scope: Scope::Hub,
-            debout_channel: None,
+            debout: false,
+            debout_channel: "\"debout\"".into(),
             nudge_interval_ms: 0,
             probe_time_ms: 1,
             request_timeout_ms: 1,

@@ -62,7 +62,8 @@ impl Linkage {
     fn new() -> Linkage {
         let rules = Rules {
             scope: Scope::Hub,
-            debout_channel: None,
+            debout: false,
+            debout_channel: "\"debout\"".into(),
             nudge_interval_ms: 10_000,
             probe_time_ms: 1,
             request_timeout_ms: 1,

@@ -19,11 +19,10 @@ fn who_leaves_is_told_with_its_linkage() {
     room.say(other, Room::initiation(None, &[]));
     let mut out = Outbox::default();
     room.hub.depart(other, &mut room.ids, &mut out);
-    let [Event::Leave(former)] = out.events() else {
+    let [Event::Leave { peer, linkage_key }] = out.events() else {
         panic!("one leave: {:?}", out.events());
     };
-    assert_eq!(former.linkage_key, "room");
-    assert_eq!(former.card.id, room.hub.peer(other).card().id);
+    assert_eq!((*peer, linkage_key.as_str()), (other, "room"));
     assert_eq!(out.deliveries().len(), 1);
     assert_eq!(out.deliveries()[0].to, one);
 }
@@ -90,7 +89,8 @@ impl Room {
     fn new() -> Room {
         let rules = Rules {
             scope: Scope::Hub,
-            debout_channel: None,
+            debout: false,
+            debout_channel: "\"debout\"".into(),
             nudge_interval_ms: 0,
             probe_time_ms: 40,
             request_timeout_ms: 120,

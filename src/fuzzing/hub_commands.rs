@@ -60,7 +60,8 @@ impl Twin {
         let scope = [Scope::Hub, Scope::Linkage][usize::from(manner & 1)];
         let rules = Rules {
             scope,
-            debout_channel: (manner & 2 != 0).then(|| DEBOUT_CHANNEL.into()),
+            debout: manner & 2 != 0,
+            debout_channel: DEBOUT_CHANNEL.into(),
             nudge_interval_ms: [0, 100][usize::from(manner >> 2 & 1)],
             probe_time_ms: 40,
             request_timeout_ms: 120,
@@ -305,7 +306,11 @@ impl Twin {
             }
             Event::Presence(peer) => format!("presence {}", self.card(*peer)),
             Event::Alter(peer) => format!("alter {}", self.card(*peer)),
-            Event::Leave(former) => {
+            Event::Leave { peer, linkage_key } => {
+                let card = self.hub.peer(*peer).card();
+                format!("leave {}", self.card_of(card, linkage_key))
+            }
+            Event::LeaveAs(former) => {
                 format!("leave {}", self.card_of(&former.card, &former.linkage_key))
             }
             Event::Notify(one) => format!("notify {} {}", id(one.from), words(&one.message)),

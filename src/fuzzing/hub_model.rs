@@ -205,7 +205,7 @@ impl Model {
                 message_id,
                 content,
             } => {
-                if self.rules.debout_channel.as_deref() == Some(channel) {
+                if self.rules.debout && *self.rules.debout_channel == **channel {
                     return Err("E_RESERVEDCHANNEL");
                 }
                 let told = Told::From("message", key, format!("{message_id:?} {content}"));
@@ -360,16 +360,15 @@ impl Model {
             Told::From(word, key, words) => format!("{word} {} {words}", self.peer(*key).id),
             Told::Listing(of, message_id) => {
                 let mine = &self.peer(*of).linkage;
-                let debout = self.debout_channel();
+                let watches = |peer: &ModelPeer| {
+                    let mut channels = peer.channels.iter();
+                    channels.any(|name| **name == *self.rules.debout_channel)
+                };
                 let listed: Vec<&str> = self
                     .peers
                     .iter()
                     .filter(|peer| peer.key != *of && mine.is_some() && peer.linkage == *mine)
-                    .filter(|peer| {
-                        !debout
-                            .as_ref()
-                            .is_some_and(|debout| peer.channels.contains(debout))
-                    })
+                    .filter(|peer| !watches(peer))
                     .map(|peer| peer.id.as_str())
                     .collect();
                 format!("peers {message_id} {listed:?}")
@@ -620,21 +619,17 @@ impl Model {
     }
 
     fn debout(&mut self, kind: DeboutKind, about: PeerKey, shown: Told) {
-        let Some(channel) = self.debout_channel() else {
+        if !self.rules.debout {
             return;
-        };
+        }
         let cluster = self.peer(about).cluster.clone();
-        for watcher in self.subscribers(&channel) {
+        for watcher in self.subscribers(&self.rules.debout_channel) {
             let peer = self.peer(watcher);
             if peer.selection.wants(kind) && (cluster.is_none() || peer.cluster == cluster) {
                 let told = Told::Debout(kind, about, Box::new(shown.clone()));
                 self.told.push((watcher, told));
             }
         }
-    }
-
-    fn debout_channel(&self) -> Option<String> {
-        self.rules.debout_channel.as_deref().map(str::to_owned)
     }
 
     fn subscribers(&self, channel: &str) -> Vec<PeerKey> {

@@ -97,7 +97,8 @@ fn wish(said: &Map<String, Value>, message_id: Option<&Value>) -> Option<Value> 
         "publish" => {
             let fields = fields()?;
             fields.get("message")?;
-            json!([scalar(fields.get("channel")?)?, message_id, content])
+            let channel = scalar(fields.get("channel").filter(|name| truthy(name))?)?;
+            json!([channel, message_id, content])
         }
         "notify" => json!([targets(said.get("peer")?)?, routed()]),
         "request" => {
@@ -136,10 +137,7 @@ fn initiation(fields: &Map<String, Value>) -> Option<Value> {
         None | Some(Value::Null) => &nothing,
         Some(options) => options.as_object()?,
     };
-    let option = |name| {
-        let option = options.get(name).filter(|option| !option.is_null());
-        json!(option.map(truthy))
-    };
+    let option = |name| json!(options.get(name).map(truthy));
     let text = |name| match fields.get(name).filter(|text| truthy(text)) {
         None => Some(Value::Null),
         Some(text) => plain(text).cloned(),

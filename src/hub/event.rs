@@ -25,8 +25,15 @@ pub enum Event<'a> {
     Presence(PeerKey),
     /// This peer says something else of itself now.
     Alter(PeerKey),
-    /// A peer has left. What others knew of it is kept here, since by now it is in no linkage and may have another name.
-    Leave(Box<FormerCard>),
+    /// This peer has left.
+    Leave {
+        /// The peer, which is in no linkage any more.
+        peer: PeerKey,
+        /// The key of the linkage that it was in.
+        linkage_key: CompactString,
+    },
+    /// A peer has left under a name that it no longer has.
+    LeaveAs(Box<FormerCard>),
     /// A peer tells something.
     Notify(Forwarded<'a>),
     /// A peer asks something.
@@ -89,7 +96,7 @@ pub struct Forwarded<'a> {
     pub message: Routed<'a>,
 }
 
-/// What others knew of a peer before it left or became somebody else.
+/// What others knew of a peer before it became somebody else.
 #[derive(Debug)]
 pub struct FormerCard {
     /// Its card.

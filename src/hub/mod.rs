@@ -41,8 +41,10 @@ pub type Millis = u64;
 pub struct Rules {
     /// How far `publish`, `notify` and `request` reach.
     pub scope: Scope,
-    /// The debug channel's name (token) if the debug stream is on.
-    pub debout_channel: Option<Box<str>>,
+    /// Whether the debug stream is on.
+    pub debout: bool,
+    /// The debug channel's name (token). Who is subscribed to it is not listed, whether or not the stream is on.
+    pub debout_channel: Box<str>,
     /// Time between two nudges, ms; 0 turns them off.
     pub nudge_interval_ms: Millis,
     /// Time that the holder of a claimed id has for a sign of life, ms.
@@ -271,7 +273,8 @@ impl Hub {
         self.drop_claim_of(peer);
         self.hand_over(peer, ids, out);
         if self.peers[peer].stage != Stage::Replaced {
-            self.announce_leave(out, peer);
+            let linkage_key = self.linkage_key(peer).into();
+            self.announce(out, peer, Event::Leave { peer, linkage_key });
             self.ids.remove(&self.peers[peer].card.id, peer);
         }
         self.detach(peer, out);
@@ -486,7 +489,7 @@ impl Hub {
         content: &'a str,
         out: &mut Outbox<'a>,
     ) -> Result<(), PeerFault> {
-        if self.rules.debout_channel.as_deref() == Some(channel) {
+        if self.rules.debout && *self.rules.debout_channel == *channel {
             return Err(PeerFault::new(
                 "E_RESERVEDCHANNEL",
                 "the debug channel is the hub's own: send a message of type debout",
@@ -597,7 +600,7 @@ impl Hub {
 
     /// Delivers an event, and before it the debug message that shows it.
     fn tell(&self, out: &mut Outbox<'_>, to: PeerKey, event: u32) {
-        if self.rules.debout_channel.is_some() {
+        if self.rules.debout {
             let on_wire = !matches!(
                 out.events()[event as usize],
                 Event::Ping | Event::Close { .. }
@@ -611,7 +614,7 @@ impl Hub {
 
     /// Shows something about `about` to those who watch for it.
     fn debout<'a>(&self, out: &mut Outbox<'a>, kind: DeboutKind, about: PeerKey, shown: Shown<'a>) {
-        let Some(channel) = self.debout_channel() else {
+        let Some(channel) = self.debout_channel().filter(|_| self.rules.debout) else {
             return;
         };
         let cluster = self.peers[about].card.debout_cluster.as_deref();
@@ -628,9 +631,8 @@ impl Hub {
         }
     }
 
-    /// The debug channel, if the debug stream is on and somebody is subscribed.
+    /// The debug channel, if somebody is subscribed.
     fn debout_channel(&self) -> Option<crate::index::ChannelKey> {
-        let name = self.rules.debout_channel.as_deref()?;
-        self.channels.find(name)
+        self.channels.find(&self.rules.debout_channel)
     }
 }

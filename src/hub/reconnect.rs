@@ -110,7 +110,7 @@ impl Hub {
         let moved = self.peers[peer].stage == Stage::Joined
             && self.linkage_key(peer) != initiation.linkage_key;
         if renamed || moved {
-            self.announce_leave(out, peer);
+            self.announce_former(out, peer);
             self.linkages.leave(&mut self.peers, peer);
         }
         if let Some(id) = id.filter(|_| renamed) {
@@ -150,12 +150,12 @@ impl Hub {
     }
 
     /// Tells the related peers of `peer` that it has left, by the name it still has.
-    pub(super) fn announce_leave(&self, out: &mut Outbox<'_>, peer: PeerKey) {
+    fn announce_former(&self, out: &mut Outbox<'_>, peer: PeerKey) {
         let former = FormerCard {
             card: self.peers[peer].card.clone(),
             linkage_key: self.linkage_key(peer).into(),
         };
-        self.announce(out, peer, Event::Leave(Box::new(former)));
+        self.announce(out, peer, Event::LeaveAs(Box::new(former)));
     }
 
     fn claim(
@@ -215,7 +215,7 @@ impl Hub {
     /// Takes the id from a holder and closes its connection. Its peers hear nothing, unless its successor goes elsewhere.
     fn replace(&mut self, holder: PeerKey, successor_linkage: &str, out: &mut Outbox<'_>) {
         if self.linkage_key(holder) != successor_linkage {
-            self.announce_leave(out, holder);
+            self.announce_former(out, holder);
         }
         self.answered(holder, out);
         self.drop_claim_of(holder);

@@ -14,6 +14,8 @@ use crate::wire::frame;
 
 /// What one more receiver costs, in about a nanosecond; a byte of text costs one.
 const DELIVERY_COST: u64 = 8;
+/// Bytes that the system copies for one receiver in about a nanosecond.
+const BYTES_PER_COST: u64 = 16;
 
 impl<S: Socket> Floor<S> {
     /// Queues everything that the outbox holds, in its order. O(deliveries), and the bytes of each event once.
@@ -38,6 +40,7 @@ impl<S: Socket> Floor<S> {
                 }
                 (None, _) => self.encode(out, event, to),
             };
+            self.cost += span.bytes() / BYTES_PER_COST;
             let conn = &mut self.conns[key.index()];
             conn.out.push(&mut self.frames, span);
             if !conn.dirty {

@@ -6,6 +6,7 @@
 //!
 //! - `driver` — the loop; `listener` — accepting
 //! - `switchboard` — all connections, and the phases of a tick
+//! - `turns` — whose turn it is to be read from
 //! - `conn` — one connection; `out_queue` — bytes on their way out
 //! - `talk` — WebSocket messages in; `fanout` — events out; `request` — plain HTTP
 //! - `entropy` — random bytes; `log_limit` — floods in the log
@@ -20,6 +21,7 @@ mod out_queue;
 mod request;
 mod switchboard;
 mod talk;
+mod turns;
 
 pub use conn::ConnKey;
 pub use driver::{Ended, Server, StartError, Stopper};

@@ -64,6 +64,13 @@ pub(super) enum Flushed {
 const NO_SPAN: Span = Span { start: 0, end: 0 };
 const NOWHERE: u32 = u32::MAX;
 
+impl Span {
+    /// How many bytes it is.
+    pub(super) fn bytes(self) -> u64 {
+        u64::from(self.end - self.start)
+    }
+}
+
 impl Frames {
     /// Bytes after which the tick must be flushed: what fits into a core's cache several times over.
     pub(super) const BYTES_MAX: usize = 1 << 20;

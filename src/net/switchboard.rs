@@ -9,6 +9,7 @@ use super::conn::{Conn, ConnKey, Life, Party, Speech};
 use super::entropy::Entropy;
 use super::log_limit::{LogLimit, limited};
 use super::out_queue::{Flushed, Frames, OutQueue, Span};
+use super::turns::Turns;
 use crate::config::Config;
 use crate::dialect::ok::{self, user_id::UserIdCipher};
 use crate::hub::event::Outbox;
@@ -23,7 +24,6 @@ use log::{Level, debug};
 use slab::Slab;
 use std::collections::HashMap;
 use std::hash::RandomState;
-use std::io::ErrorKind;
 use std::net::IpAddr;
 
 /// The present, as the driver sees it once in each tick.
@@ -69,8 +69,7 @@ pub struct Switchboard<S> {
     pub(super) parser: Parser,
     /// The one read buffer.
     pub(super) input: Vec<u8>,
-    /// Connections that may have something to read.
-    ready: Vec<ConnKey>,
+    pub(super) turns: Turns,
     due: Vec<ConnKey>,
 }
 
@@ -100,6 +99,8 @@ pub(super) struct Floor<S> {
     pub(super) entropy: Entropy,
     /// Work done in this tick, in about a nanosecond.
     pub(super) cost: u64,
+    /// Work that one turn of this tick may make.
+    pub(super) turn_cost_max: u64,
     pub(super) now: Now,
     started_ms: Millis,
     draining: bool,
@@ -117,8 +118,6 @@ impl<S: Socket> Switchboard<S> {
     const REFUSED_MAX: usize = 32;
     /// Deadlines of connections are kept this coarsely, ms.
     const RESOLUTION_MS: Millis = 8;
-    /// Work after which the others' turns wait for the next tick, in about a nanosecond: 16 ms.
-    const TICK_COST_MAX: u64 = 16_000_000;
 
     /// An empty switchboard for checked settings. `connections_max` is what the system grants.
     pub fn new(
@@ -131,7 +130,8 @@ impl<S: Socket> Switchboard<S> {
         let limits = &config.limits;
         let rules = Rules {
             scope: config.scope,
-            debout_channel: config.debout.then(ok::debout_channel_token),
+            debout: config.debout,
+            debout_channel: ok::debout_channel_token(),
             nudge_interval_ms: config.nudge_interval_ms,
             probe_time_ms: config.probe_time_ms,
             request_timeout_ms: config.request_timeout_ms,
@@ -145,7 +145,7 @@ impl<S: Socket> Switchboard<S> {
         Switchboard {
             parser: Parser::new(limits.message_bytes),
             input: vec![0; config.read_buffer_bytes],
-            ready: Vec::new(),
+            turns: Turns::default(),
             due: Vec::new(),
             floor: Floor {
                 hub: Hub::new(rules, RandomState::new(), now.monotonic_ms),
@@ -166,6 +166,7 @@ impl<S: Socket> Switchboard<S> {
                 ids: FreshIds::default(),
                 entropy,
                 cost: 0,
+                turn_cost_max: 0,
                 now,
                 started_ms: now.monotonic_ms,
                 draining: false,
@@ -218,7 +219,7 @@ impl<S: Socket> Switchboard<S> {
         }
         let key = ConnKey::at(floor.conns.insert(Conn::new(socket, remote, life)));
         floor.arm(key, floor.config.handshake_timeout_ms);
-        self.ready.push(key);
+        self.turns.ready.push_back(key);
         key
     }
 
@@ -230,7 +231,7 @@ impl<S: Socket> Switchboard<S> {
         conn.read_closed |= readiness.read_closed;
         if (readiness.readable || readiness.read_closed) && !conn.readable {
             conn.readable = true;
-            self.ready.push(key);
+            self.turns.ready.push_back(key);
         }
         if readiness.writable && conn.write_blocked {
             conn.write_blocked = false;
@@ -249,7 +250,7 @@ impl<S: Socket> Switchboard<S> {
     /// When the next tick is needed though nothing happens; the present if there is work left.
     pub fn next_tick(&self) -> Option<Millis> {
         let floor = &self.floor;
-        if !(self.ready.is_empty() && floor.dirty.is_empty() && floor.condemned.is_empty()) {
+        if !(self.turns.is_empty() && floor.dirty.is_empty() && floor.condemned.is_empty()) {
             return Some(floor.now.monotonic_ms);
         }
         let deadlines = [floor.wheel.next_deadline(), floor.hub.next_deadline()];
@@ -300,73 +301,6 @@ impl<S: Socket> Switchboard<S> {
         let timers = floor.conns.iter().filter(|(_, conn)| !conn.timer.is_none());
         assert_eq!(timers.count(), floor.wheel.len());
         assert!(floor.conns.len() <= floor.connections_max + Self::REFUSED_MAX);
-    }
-
-    /// Reads from everybody who is ready, once each: one buffer full, or as much as makes a bounded amount of work, so
-    /// that a loud peer cannot starve the others. Stops early when there is enough to say.
-    fn read(&mut self) {
-        let mut turn = std::mem::take(&mut self.ready);
-        let mut served = 0;
-        self.floor.cost = 0;
-        for &key in &turn {
-            if self.floor.frames.is_full() || self.floor.cost > Self::TICK_COST_MAX {
-                break;
-            }
-            served += 1;
-            if self.read_from(key) {
-                self.ready.push(key);
-            }
-        }
-        // Who was not served comes first next time.
-        turn.drain(..served);
-        turn.append(&mut self.ready);
-        self.ready = turn;
-    }
-
-    /// Reads one buffer full; whether there may be more.
-    fn read_from(&mut self, key: ConnKey) -> bool {
-        let Some(conn) = self.floor.conns.get_mut(key.index()) else {
-            return false;
-        };
-        if conn.life == Life::Dead {
-            return false;
-        }
-        if let Some(put_off) = conn.put_off.take() {
-            self.input[..put_off.len()].copy_from_slice(&put_off);
-            self.take_in(key, put_off.len());
-            return true;
-        }
-        match conn.socket.read(&mut self.input) {
-            // Who has asked something and ended his direction still gets his answer.
-            Ok(0) if conn.peer().is_none() && !conn.out.is_empty() => {
-                self.floor.end_after_writing(key, Life::Parting);
-            }
-            Ok(0) => self.floor.kill(key),
-            Ok(bytes) => {
-                let drained = bytes < self.input.len() && !conn.read_closed;
-                self.take_in(key, bytes);
-                let conn = &mut self.floor.conns[key.index()];
-                conn.readable = !drained || conn.put_off.is_some();
-                return conn.readable;
-            }
-            Err(error) if error.kind() == ErrorKind::WouldBlock => conn.readable = false,
-            Err(error) if error.kind() == ErrorKind::Interrupted => return true,
-            Err(error) => {
-                debug!("{key} from {}: {error}", conn.remote);
-                self.floor.kill(key);
-            }
-        }
-        false
-    }
-
-    fn take_in(&mut self, key: ConnKey, bytes: usize) {
-        let conn = &self.floor.conns[key.index()];
-        if conn.listens() {
-            match conn.speech {
-                Speech::Http(_) => self.take_in_http(key, bytes),
-                Speech::WebSocket { .. } => self.take_in_websocket(key, 0..bytes),
-            }
-        }
     }
 
     fn expire(&mut self) {

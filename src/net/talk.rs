@@ -14,9 +14,6 @@ use crate::wire::{Incoming, SessionFault, frame};
 use log::Level;
 use std::ops::Range;
 
-/// Work that one connection may make in one turn, in about a nanosecond: 2 ms.
-const TURN_COST_MAX: u64 = 2_000_000;
-
 impl<S: Socket> Switchboard<S> {
     /// Takes in what has been read from a WebSocket connection: this part of the read buffer.
     pub(super) fn take_in_websocket(&mut self, key: ConnKey, part: Range<usize>) {
@@ -30,7 +27,7 @@ impl<S: Socket> Switchboard<S> {
         let mut replies = std::mem::take(&mut floor.replies);
         let mut end = None;
         let left = {
-            let cost_max = floor.cost + TURN_COST_MAX;
+            let cost_max = floor.cost + floor.turn_cost_max;
             let mut feed = session.feed(parser, &input[part.clone()], &mut replies);
             loop {
                 let Some(incoming) = feed.next() else {
@@ -138,6 +135,11 @@ impl<S: Socket> Floor<S> {
             Ok(inbound) => {
                 if inbound.observable {
                     self.hub.observe(peer, text, &mut out);
+                    // The debug stream shows the client as it was when it said this.
+                    if !out.is_empty() {
+                        self.deliver(&out);
+                        out = out.recycle();
+                    }
                 }
                 let now = self.now.monotonic_ms;
                 let done = inbound.command.and_then(|command| {

@@ -71,7 +71,8 @@ impl Reader {
         Ok(match kind {
             "\"publish\"" => {
                 let publication: Publication<'a> = object(content, "publish")?;
-                let (Some(channel), true) = (publication.channel, publication.has_message) else {
+                let channel = publication.channel.filter(|channel| truthy(channel));
+                let (Some(channel), true) = (channel, publication.has_message) else {
                     return Err(bad("publish needs content {channel, message}"));
                 };
                 Command::Publish {
@@ -174,7 +175,8 @@ impl Reader {
             None => Fields(Vec::new()),
             options => object(options, "the options of initiate")?,
         };
-        let option = |name| present(options.last(name)).map(truthy);
+        // A null counts as false and not as absent.
+        let option = |name| options.last(name).map(truthy);
         let text = |name| self.text(name, content.last(name));
         let start_time = present(content.last("startTime")).map(RawValue::get);
         if let Some(start_time) = start_time {

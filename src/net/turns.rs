@@ -1,0 +1,128 @@
+//! Whose turn it is to be read from (step 2 of the message path).
+//!
+//! Everybody who is ready has one turn in a tick: one read, or as much of it as makes a bounded amount of work, so that
+//! nobody can starve the others. Who had no turn before the tick had enough to say comes first in the next one.
+
+use super::Socket;
+use super::conn::{ConnKey, Life, Speech};
+use super::switchboard::Switchboard;
+use log::debug;
+use std::collections::VecDeque;
+use std::io::ErrorKind;
+
+/// Who waits for a turn.
+#[derive(Debug, Default)]
+pub(super) struct Turns {
+    /// Those who may have something to read.
+    pub(super) ready: VecDeque<ConnKey>,
+    /// Those whose last read made more work than one turn may.
+    loud: VecDeque<ConnKey>,
+}
+
+impl Turns {
+    pub(super) fn is_empty(&self) -> bool {
+        self.ready.is_empty() && self.loud.is_empty()
+    }
+}
+
+/// What a turn has left behind.
+enum After {
+    /// Nothing: the next edge says when there is more.
+    Drained,
+    /// There may be more to read.
+    More,
+    /// Some of what was read.
+    PutOff,
+}
+
+/// Work after which the others' turns wait for the next tick, in about a nanosecond: 16 ms.
+const TICK_COST_MAX: u64 = 16_000_000;
+/// The bounds on what one of many may take of that: enough for a burst to ten thousand receivers; half of it.
+const TURN_COST: std::ops::RangeInclusive<u64> = 250_000..=8_000_000;
+
+impl<S: Socket> Switchboard<S> {
+    /// Gives everybody his turn. One of the loud goes first, so that they get on whatever the others do; the rest of them
+    /// go last, so that the others do not wait for them.
+    pub(super) fn read(&mut self) {
+        let (ready, loud) = (self.turns.ready.len(), self.turns.loud.len());
+        let share = TICK_COST_MAX / (ready + loud).max(1) as u64;
+        self.floor.cost = 0;
+        self.floor.turn_cost_max = share.clamp(*TURN_COST.start(), *TURN_COST.end());
+        let order = [(loud.min(1), true), (ready, false), (loud.max(1) - 1, true)];
+        for (count, is_loud) in order {
+            for _ in 0..count {
+                if self.floor.frames.is_full() || self.floor.cost > TICK_COST_MAX {
+                    return;
+                }
+                let queue = match is_loud {
+                    true => &mut self.turns.loud,
+                    false => &mut self.turns.ready,
+                };
+                if let Some(key) = queue.pop_front() {
+                    self.turn(key);
+                }
+            }
+        }
+    }
+
+    fn turn(&mut self, key: ConnKey) {
+        match self.read_from(key) {
+            After::Drained => {}
+            After::More => self.turns.ready.push_back(key),
+            After::PutOff => self.turns.loud.push_back(key),
+        }
+    }
+
+    /// Goes on with what was put off, or reads one buffer full.
+    fn read_from(&mut self, key: ConnKey) -> After {
+        let Some(conn) = self.floor.conns.get_mut(key.index()) else {
+            return After::Drained;
+        };
+        if conn.life == Life::Dead {
+            return After::Drained;
+        }
+        if let Some(put_off) = conn.put_off.take() {
+            self.input[..put_off.len()].copy_from_slice(&put_off);
+            return self.take_in(key, put_off.len(), After::More);
+        }
+        match conn.socket.read(&mut self.input) {
+            // Who has asked something and ended his direction still gets his answer.
+            Ok(0) if conn.peer().is_none() && !conn.out.is_empty() => {
+                self.floor.end_after_writing(key, Life::Parting);
+            }
+            Ok(0) => self.floor.kill(key),
+            Ok(bytes) => {
+                // After a short read there is nothing more, unless the end is what came after it.
+                let after = match bytes < self.input.len() && !conn.read_closed {
+                    true => After::Drained,
+                    false => After::More,
+                };
+                conn.readable = matches!(after, After::More);
+                return self.take_in(key, bytes, after);
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => conn.readable = false,
+            Err(error) if error.kind() == ErrorKind::Interrupted => return After::More,
+            Err(error) => {
+                debug!("{key} from {}: {error}", conn.remote);
+                self.floor.kill(key);
+            }
+        }
+        After::Drained
+    }
+
+    fn take_in(&mut self, key: ConnKey, bytes: usize, after: After) -> After {
+        let conn = &self.floor.conns[key.index()];
+        if conn.listens() {
+            match conn.speech {
+                Speech::Http(_) => self.take_in_http(key, bytes),
+                Speech::WebSocket { .. } => self.take_in_websocket(key, 0..bytes),
+            }
+        }
+        let conn = &mut self.floor.conns[key.index()];
+        if conn.put_off.is_some() {
+            conn.readable = true;
+            return After::PutOff;
+        }
+        after
+    }
+}
