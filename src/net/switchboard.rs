@@ -262,10 +262,12 @@ impl<S: Socket> Switchboard<S> {
         self.floor.draining = true;
         let keys: Vec<ConnKey> = self.floor.keys().collect();
         for key in keys {
-            match self.floor.conns[key.index()].speech {
+            let conn = &self.floor.conns[key.index()];
+            match conn.speech {
                 Speech::WebSocket { .. } => self.floor.close(key, 1001, "the hub is shutting down"),
-                Speech::Http(ref unfinished) if unfinished.is_empty() => self.floor.kill(key),
-                Speech::Http(_) => {}
+                Speech::Http(ref unfinished) if !unfinished.is_empty() => {}
+                Speech::Http(_) if conn.out.is_empty() => self.floor.kill(key),
+                Speech::Http(_) => self.floor.end_after_writing(key, Life::Parting),
             }
         }
     }
