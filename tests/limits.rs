@@ -843,7 +843,7 @@ fn running_out_of_descriptors_neither_stops_nor_spins_it() {
         current: Some(program.descriptor_count() as u64),
         maximum: None,
     };
-    let maximum = prlimit(pid, Resource::Nofile, limit.clone());
+    let maximum = prlimit(pid, Resource::Nofile, limit);
     if maximum.is_err() {
         // Without the right to lift the ceiling it must be repeated as it is.
         let hard = rustix::process::getrlimit(Resource::Nofile).maximum;
