@@ -1,12 +1,45 @@
 //! peerhub: one server through which peers find each other and talk.
 //!
+//! Install one binary and start it; browser pages and Node programs that speak ok-peerhub's protocol join, see each other
+//! and talk through it. This crate is that hub as a library: see [`Server`] for an example. The binary is `main.rs`.
+//!
 //! # Rooms
-//! - [`config`] — every setting and bound
+//! - [`config`] — every setting and bound, in one table
 //! - [`index`] — containers that know nothing about peers; [`wheel`] — deadlines
 //! - [`hub`] — the rules, pure: no socket, clock, randomness or JSON
-//! - [`wire`] — bytes ↔ messages; [`dialect`] — messages ↔ commands and events
+//! - [`wire`] — bytes ↔ messages, pure; [`dialect`] — messages ↔ commands and events, pure
 //! - [`net`] — the only room with sockets, the clock and the random source
-//! - [`web`] — what the port answers to plain HTTP
+//! - [`web`] — what the port answers to plain HTTP, the browser client among it
+//!
+//! # The one way a message goes
+//! 1. [`net`]'s driver waits in poll, then notes what each event says
+//! 2. the switchboard reads one buffer full from each socket that is ready
+//! 3. [`wire::Session::feed`] turns bytes into whole messages ([`wire::parse_head`] before the upgrade)
+//! 4. [`dialect::ok::Reader::read`] turns one message into one [`Command`](hub::command::Command), or into a
+//!    [`PeerFault`](hub::command::PeerFault)
+//! 5. [`Hub::handle`](hub::Hub::handle) changes the state
+//! 6. the members of a linkage or a channel are the receivers
+//! 7. the [`Outbox`](hub::event::Outbox) keeps each event once and, per receiver, eight bytes
+//! 8. fan-out has [`dialect::ok::Writer`] write each event at most once and puts a span of the tick's bytes into each
+//!    receiver's queue
+//! 9. `reap` removes what earlier steps condemned; its leave-events pass through 6 to 8 like any other
+//! 10. `flush` writes every connection that has something once; what is left over waits for the writable edge
+//!
+//! Steps 4 to 8 finish for one message before the next one starts, so every receiver sees the order in which the hub
+//! accepted. A tick is: wait → read → expire → reap → flush.
+//!
+//! # Words
+//! - *peer*: somebody who speaks to the hub; it has an id and, once it has initiated, a linkage
+//! - *conn*: one socket, whatever it speaks
+//! - *linkage*: the peers with one linkage key, who see each other
+//! - *channel*, *membership*, *lane*, *seat*: what is published to; one peer in it; all its peers, densely; one place there
+//! - *claim*, *holder*: a connection's wish for an id that is in use; the peer that has it
+//! - *event*, *delivery*, *outbox*: something to tell; one receiver of it; both, until they are frames
+//! - *token*: a piece of text that the hub compares and forwards but does not understand
+//! - *tick*: one round of the loop; *span*: a piece of the bytes that a tick has to say; *backlog*: what a socket did not
+//!   take
+//! - *fault*: a peer's mistake; *condemned*: over, and removed by the next reap
+
 pub mod config;
 pub mod dialect;
 #[cfg(feature = "fuzzing")]

@@ -278,7 +278,7 @@ fn a_bad_value_is_named_with_its_origin_and_what_would_be_right() {
         ("--debout=maybe", "true or false"),
         ("--scope=galaxy", "hub or linkage"),
         ("--encryption-key=", "is empty"),
-        ("--max-connections=0", "allowed is 1 to 10000000"),
+        ("--max-connections=0", "allowed is 1 to 4000000"),
         ("--probe-time=0", "allowed is 1ms to 1h"),
         (
             "--nudge-interval=9",

@@ -136,6 +136,30 @@ fn a_talk_reads_the_same_cut_at_every_byte() {
 }
 
 #[test]
+fn a_talk_reads_the_same_when_it_pauses_after_every_message() {
+    let (bytes, expected, expected_replies) = long_talk();
+    for piece_bytes in [7, 64, 1000, bytes.len()] {
+        let mut parser = Parser::new(MESSAGE_BYTES_MAX);
+        let mut session = Session::default();
+        let (mut yielded, mut replies) = (Vec::new(), Vec::new());
+        for piece in bytes.chunks(piece_bytes) {
+            let mut rest = piece;
+            while !rest.is_empty() {
+                let mut feed = session.feed(&mut parser, rest, &mut replies);
+                yielded.extend(feed.next());
+                let left = feed.pause();
+                rest = &rest[rest.len() - left..];
+                if session.is_ended() {
+                    break;
+                }
+            }
+        }
+        assert_eq!(yielded, expected, "in pieces of {piece_bytes}");
+        assert_eq!(replies, expected_replies, "in pieces of {piece_bytes}");
+    }
+}
+
+#[test]
 fn two_sessions_share_a_parser_in_the_middle_of_frames() {
     let (bytes, yielded, replies) = long_talk();
     for step in [1, 2, 3, 7, 50] {

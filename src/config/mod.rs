@@ -197,6 +197,8 @@ pub struct Limits {
     pub properties_bytes: usize,
     /// Channels that one connection may be subscribed to.
     pub channels: usize,
+    /// Peers that one message may name.
+    pub targets: usize,
     /// Requests that one peer may have waiting for an answer.
     pub pending_requests: usize,
     /// Levels of arrays and objects inside one message.
@@ -241,6 +243,7 @@ impl Default for Limits {
             tags: 100,
             properties_bytes: 64 << 10,
             channels: 1_000,
+            targets: 10_000,
             pending_requests: 1_000,
             json_depth: 512,
         }

@@ -140,7 +140,7 @@ pub const SETTINGS: &[Setting] = &[
         help: "Bytes read from one connection before the next one has its turn",
         form: Form::Size(
             |config| &mut config.read_buffer_bytes,
-            Range::of(4 << 10, 16 << 20),
+            Range::of(KIB, 16 * MIB),
         ),
         common: false,
     },
@@ -230,6 +230,13 @@ pub const SETTINGS: &[Setting] = &[
             |config| &mut config.limits.channels,
             Range::of(1, 1_000_000),
         ),
+        common: false,
+    },
+    Setting {
+        name: "max-targets",
+        group: Group::Bounds,
+        help: "Peers that one notify or request may name",
+        form: Form::Count(|config| &mut config.limits.targets, Range::of(1, 1_000_000)),
         common: false,
     },
     Setting {

@@ -111,10 +111,12 @@ impl Hub {
         }
     }
 
-    /// A connection has opened: makes its peer, with a fresh id. The caller keeps fewer than `CAPACITY` of them. O(1).
+    /// A connection has opened: makes its peer, with a fresh id. The caller keeps fewer than `CAPACITY` of them, and gives
+    /// each a `phase` of its own at random, or a crowd that came together would be nudged in one burst for ever. O(1).
     pub fn connect(
         &mut self,
         now: Millis,
+        phase: u64,
         remote_address: IpAddr,
         ids: &mut FreshIds,
         out: &mut Outbox<'_>,
@@ -125,9 +127,8 @@ impl Hub {
         }
         let nudge = match self.rules.nudge_interval_ms {
             0 => TimerKey::NONE,
-            // A phase of its own for everybody, or a crowd that came together would be nudged in one burst for ever.
             interval => self.wheel.arm(
-                now + 1 + ids.number() % interval,
+                now + 1 + phase % interval,
                 Deadline::Nudge(self.peers.vacant_key()),
             ),
         };

@@ -19,7 +19,7 @@ use super::{GENERATION_COUNT, Key, SLOT_BITS, SLOT_COUNT_MAX};
 /// so far is kept, and grows by doubling.
 ///
 /// ```
-/// use peerhub::index::{Key, PeerKey, arena::Arena};
+/// use peerhub::index::{Arena, Key, PeerKey};
 /// let mut peers: Arena<PeerKey, &str> = Arena::new();
 /// let ann = peers.insert("ann");
 /// assert_eq!(peers[ann], "ann");

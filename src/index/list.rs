@@ -15,7 +15,7 @@ use super::Key;
 /// A record is in at most one list per marker. The lists of one marker all take the same arena, which the caller hands in.
 ///
 /// ```
-/// use peerhub::index::{PeerKey, arena::Arena, list::{Linked, Links, List}};
+/// use peerhub::index::{Arena, Linked, Links, List, PeerKey};
 /// struct InDirty;
 /// #[derive(Default)]
 /// struct Conn { dirty: Links<PeerKey> }

@@ -6,10 +6,10 @@
 //! The rule comes from section 9 of the house style: an element carries its own position in every container it is in,
 //! so joining and leaving are O(1) and nothing is ever searched for.
 //!
-//! - [`arena`]: records in numbered slots, found by a key that notices when its slot was reused
-//! - [`list`]: order kept by links inside the records; no allocation per member
-//! - [`lane`]: members side by side in memory, for walking over many of them
-//! - [`names`]: text chosen by peers → key
+//! - `arena`: records in numbered slots, found by a key that notices when its slot was reused
+//! - `list`: order kept by links inside the records; no allocation per member
+//! - `lane`: members side by side in memory, for walking over many of them
+//! - `names`: text chosen by peers → key
 use std::fmt::Debug;
 use std::hash::Hash;
 

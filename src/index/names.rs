@@ -17,7 +17,7 @@ use super::Key;
 /// record's text must not change while its key is in the table.
 ///
 /// ```
-/// use peerhub::index::{PeerKey, arena::Arena, names::Names};
+/// use peerhub::index::{Arena, Names, PeerKey};
 /// let mut peers: Arena<PeerKey, String> = Arena::new();
 /// let mut ids = Names::new(std::hash::RandomState::new());
 /// let ann = peers.insert("ann".to_owned());

@@ -46,6 +46,8 @@ pub(super) struct Conn<S> {
     pub(super) remote: IpAddr,
     /// The one deadline that a connection has at a time; what it means depends on speech and life.
     pub(super) timer: TimerKey,
+    /// Bytes that have been read and wait for the next turn, since they made too much work in the last one.
+    pub(super) put_off: Option<Box<[u8]>>,
     /// The socket may have bytes to read.
     pub(super) readable: bool,
     /// The other side has ended its direction: only a read of nothing settles that.
@@ -113,6 +115,7 @@ impl<S: Socket> Conn<S> {
             refused: life == Life::Refused,
             remote,
             timer: TimerKey::NONE,
+            put_off: None,
             readable: true,
             read_closed: false,
             write_blocked: false,

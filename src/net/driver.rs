@@ -106,7 +106,12 @@ impl Server {
         let poll = Poll::new().map_err(no_poll)?;
         let mut listeners = Vec::new();
         for (number, &address) in config.listen.iter().enumerate() {
-            let mut listener = Listener::bind(address)?;
+            // Beside an IPv4 address with the same port, IPv6 keeps to itself.
+            let only_v6 = config
+                .listen
+                .iter()
+                .any(|other| other.is_ipv4() && other.port() == address.port());
+            let mut listener = Listener::bind(address, only_v6)?;
             poll.registry()
                 .register(
                     listener.source(),

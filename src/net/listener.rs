@@ -43,13 +43,13 @@ impl Listener {
     /// Connections that may wait to be accepted; the system may allow fewer (`net.core.somaxconn`).
     const BACKLOG: i32 = 4096;
 
-    /// Listens on `address`. IPv6 keeps to itself, so that an address for each can have the same port.
-    pub(super) fn bind(address: SocketAddr) -> Result<Listener, StartError> {
+    /// Listens on `address`. `only_v6` keeps IPv4 out of an IPv6 address that stands for all of the machine's.
+    pub(super) fn bind(address: SocketAddr, only_v6: bool) -> Result<Listener, StartError> {
         let bound = || -> io::Result<Listener> {
             let domain = Domain::for_address(address);
             let socket = Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?;
             if address.is_ipv6() {
-                socket.set_only_v6(true)?;
+                socket.set_only_v6(only_v6)?;
             }
             // A restarted hub takes its address at once, while old connections are still in TIME-WAIT.
             socket.set_reuse_address(true)?;

@@ -57,6 +57,8 @@ pub(super) enum Flushed {
     Empty,
     /// The socket takes no more at present.
     Blocked,
+    /// More is left over than may be kept; some of it is lost.
+    Overflow,
 }
 
 const NO_SPAN: Span = Span { start: 0, end: 0 };
@@ -83,7 +85,7 @@ impl Frames {
 
     /// Whether it is time to flush.
     pub(super) fn is_full(&self) -> bool {
-        self.bytes.len() >= Self::BYTES_MAX
+        self.bytes.len() + self.chain.len() * size_of::<(Span, u32)>() >= Self::BYTES_MAX
     }
 
     /// Begins anew; every queue has been flushed. Memory is kept unless a backlog shares it or it is out of the ordinary.
@@ -143,6 +145,7 @@ impl OutQueue {
     pub(super) fn flush(
         &mut self,
         frames: &Frames,
+        backlog_bytes_max: usize,
         socket: &mut impl Write,
     ) -> io::Result<Flushed> {
         while !self.is_empty() {
@@ -164,14 +167,12 @@ impl OutQueue {
                     self.consume(frames, written);
                     // A short write says that the socket is full: the writable edge will come.
                     if written < offered {
-                        self.keep(frames);
-                        return Ok(Flushed::Blocked);
+                        return Ok(self.keep(frames, backlog_bytes_max));
                     }
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.keep(frames);
-                    return Ok(Flushed::Blocked);
+                    return Ok(self.keep(frames, backlog_bytes_max));
                 }
                 Err(error) => return Err(error),
             }
@@ -179,11 +180,15 @@ impl OutQueue {
         Ok(Flushed::Empty)
     }
 
-    /// Makes backlog of what the tick has for a connection whose socket takes nothing at present.
-    pub(super) fn keep(&mut self, frames: &Frames) {
-        while let Some(span) = self.pop_span(frames) {
-            self.keep_span(frames, span);
+    /// Makes backlog of what the tick has for a connection whose socket takes nothing at present, as much as may be kept.
+    pub(super) fn keep(&mut self, frames: &Frames, backlog_bytes_max: usize) -> Flushed {
+        while self.backlog_bytes() <= backlog_bytes_max {
+            match self.pop_span(frames) {
+                Some(span) => self.keep_span(frames, span),
+                None => return Flushed::Blocked,
+            }
         }
+        Flushed::Overflow
     }
 
     /// Pieces for one vectored write: beyond this many small ones the system call costs less than its parts.
@@ -344,10 +349,16 @@ mod tests {
             taken: Vec::new(),
             calls: 0,
         };
-        assert_eq!(one.flush(&frames, &mut socket).unwrap(), Flushed::Empty);
+        assert_eq!(
+            one.flush(&frames, usize::MAX, &mut socket).unwrap(),
+            Flushed::Empty
+        );
         assert_eq!((socket.calls, &socket.taken), (1, &numbered(0, 60)));
         socket.taken.clear();
-        assert_eq!(other.flush(&frames, &mut socket).unwrap(), Flushed::Empty);
+        assert_eq!(
+            other.flush(&frames, usize::MAX, &mut socket).unwrap(),
+            Flushed::Empty
+        );
         let expected = [numbered(0, 10), numbered(20, 10), numbered(40, 10)].concat();
         assert_eq!((socket.calls, &socket.taken), (2, &expected));
         assert!(one.is_empty() && other.is_empty());
@@ -378,14 +389,17 @@ mod tests {
                     taken: Vec::new(),
                     calls: 0,
                 };
-                let flushed = queue.flush(&frames, &mut socket).unwrap();
+                let flushed = queue.flush(&frames, usize::MAX, &mut socket).unwrap();
                 assert_eq!(flushed, Flushed::Blocked);
                 assert_eq!(queue.backlog_bytes(), total - room);
                 frames.reset();
                 let more = frames.append(|bytes| bytes.extend(numbered(total, 9)));
                 queue.push(&mut frames, more);
                 socket.room = usize::MAX;
-                assert_eq!(queue.flush(&frames, &mut socket).unwrap(), Flushed::Empty);
+                assert_eq!(
+                    queue.flush(&frames, usize::MAX, &mut socket).unwrap(),
+                    Flushed::Empty
+                );
                 assert_eq!(socket.taken, numbered(0, total + 9));
                 assert!(queue.is_empty());
                 assert_eq!(queue.backlog_bytes(), 0);

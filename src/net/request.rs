@@ -156,18 +156,16 @@ impl<S: Socket> Floor<S> {
             session: Session::default(),
             party,
         };
+        // With one phase for both, a ping and a nudge of the same interval go out in one write.
+        self.ids.top_up(|stock| self.entropy.fill(stock));
+        let phase = self.ids.number();
         match self.config.ping_interval_ms {
             0 => self.disarm(key),
-            interval => {
-                // A phase of its own for everybody, as for nudges.
-                self.ids.top_up(|stock| self.entropy.fill(stock));
-                let phase = 1 + self.ids.number() % interval;
-                self.arm(key, phase);
-            }
+            interval => self.arm(key, 1 + phase % interval),
         }
         if let Party::Peer(_) = party {
             let (now, remote) = (self.now.monotonic_ms, self.conns[key.index()].remote);
-            self.with_hub(|hub, out, ids| hub.connect(now, remote, ids, out));
+            self.with_hub(|hub, out, ids| hub.connect(now, phase, remote, ids, out));
         }
     }
 }

@@ -52,6 +52,9 @@ pub struct Feed<'a> {
     run: &'a [u8],
     /// How many frames of the run the parser has yet to finish, whether or not it has already taken their bytes in.
     run_frames: usize,
+    /// The input from the run's first frame on, and how many of the run's frames are finished: what a pause needs.
+    run_input: &'a [u8],
+    run_finished: usize,
     replies: &'a mut Vec<u8>,
     exhausted: bool,
 }
@@ -138,6 +141,8 @@ impl Session {
             input,
             run: &[],
             run_frames: 0,
+            run_input: &[],
+            run_finished: 0,
             replies,
             exhausted: false,
         }
@@ -226,6 +231,27 @@ impl<'a> Feed<'a> {
         found.transpose()
     }
 
+    /// Stops after the message that came last. Tells how many bytes at the end of the input are left, which the caller
+    /// feeds again later; the session keeps its place. O(frames of this input); for callers whose time is up, not for every message.
+    pub fn pause(mut self) -> usize {
+        let rest = if self.run_frames > 0 {
+            let mut rest = self.run_input;
+            for _ in 0..self.run_finished {
+                let measured = self.session.measure(rest, self.parser.message_bytes_max);
+                let finished = measured.expect("the frames of a run are sound");
+                rest = &rest[finished.expect("the frames of a run are whole").frame_bytes..];
+            }
+            // The parser may have taken in more of the run than it has yielded.
+            self.parser.renew();
+            self.run_frames = 0;
+            rest
+        } else {
+            self.input
+        };
+        self.exhausted = true;
+        rest.len()
+    }
+
     /// Goes on to the next message: through the run that has begun, then frame by frame through the input.
     fn advance(&mut self) -> Result<Option<Incoming>, SessionFault> {
         loop {
@@ -274,6 +300,8 @@ impl<'a> Feed<'a> {
     /// whether there was any.
     fn find_run(&mut self) -> bool {
         let mut run_bytes = 0;
+        self.run_input = self.input;
+        self.run_finished = 0;
         // A fault met here waits until the frames before it have been read.
         while let Ok(Some(measured)) = self
             .session
@@ -301,6 +329,7 @@ impl<'a> Feed<'a> {
             let read = read_one(&mut self.parser.context, &mut memory);
             self.run = memory.unread;
             self.run_frames -= 1;
+            self.run_finished += 1;
             if let Some(incoming) = read? {
                 return Ok(Some(incoming));
             }

@@ -5,6 +5,7 @@
 
 use super::token::{canonical, plain, present, quote, truthy};
 use super::user_id::UserIdCipher;
+use crate::config::Limits;
 use crate::hub::command::{
     Command, DeboutKind, DeboutSelection, Initiation, PeerFault, Property, Resume, Routed, Targets,
 };
@@ -18,10 +19,7 @@ use std::fmt;
 /// Reads messages; knows the bounds on their parts.
 #[derive(Debug)]
 pub struct Reader {
-    /// Bytes in one name or id, at most.
-    name_bytes_max: usize,
-    /// Levels of arrays and objects, at most.
-    json_depth_max: usize,
+    limits: Limits,
     cipher: Option<UserIdCipher>,
 }
 
@@ -39,18 +37,14 @@ pub struct Inbound<'a> {
 
 impl Reader {
     /// A reader with the bounds of the settings; `cipher` encrypts user ids.
-    pub fn new(limits: &crate::config::Limits, cipher: Option<UserIdCipher>) -> Reader {
-        Reader {
-            name_bytes_max: limits.name_bytes,
-            json_depth_max: limits.json_depth,
-            cipher,
-        }
+    pub fn new(limits: Limits, cipher: Option<UserIdCipher>) -> Reader {
+        Reader { limits, cipher }
     }
 
     /// Reads one message. An error says that it is no JSON object within the bounds. O(bytes).
     pub fn read<'a>(&self, text: &'a str) -> Result<Inbound<'a>, PeerFault> {
-        if nests_deeper(text, self.json_depth_max) {
-            let text = format!("JSON may be nested {} levels deep", self.json_depth_max);
+        if nests_deeper(text, self.limits.json_depth) {
+            let text = format!("JSON may be nested {} levels deep", self.limits.json_depth);
             return Err(PeerFault::new("E_TOODEEP", text));
         }
         let envelope: Envelope<'a> = serde_json::from_str(text)
@@ -107,7 +101,7 @@ impl Reader {
             "\"initiate\"" => Command::Initiate(Box::new(self.initiation(content)?)),
             "\"addTag\"" => Command::AddTags(self.tags(content)?),
             "\"removeTag\"" => Command::RemoveTags(self.tags(content)?),
-            "\"setProperties\"" => Command::SetProperties(properties(content)?),
+            "\"setProperties\"" => Command::SetProperties(self.properties(content)?),
             "\"deboutSelection\"" => Command::SelectDebout(selection(content)?),
             "\"retrievePeers\"" => Command::RetrievePeers { message_id },
             "\"debout\"" => Command::Debout {
@@ -144,7 +138,7 @@ impl Reader {
         if !peer.get().starts_with('[') {
             return plain(peer).map(Targets::One).ok_or_else(needs);
         }
-        let ids: Vec<&'a RawValue> = serde_json::from_str(peer.get()).map_err(|_| needs())?;
+        let ids = self.list(peer, self.limits.targets, "peers")?;
         let ids: Option<Vec<_>> = ids.into_iter().map(plain).collect();
         ids.map(Targets::Many).ok_or_else(needs)
     }
@@ -156,11 +150,15 @@ impl Reader {
     ) -> Result<Vec<Cow<'a, str>>, PeerFault> {
         #[derive(Deserialize)]
         struct Content<'a> {
-            #[serde(borrow, default)]
-            channels: Vec<&'a RawValue>,
+            #[serde(borrow)]
+            channels: Option<&'a RawValue>,
         }
         let content: Content<'a> = object(content, kind)?;
-        let channels = content.channels.into_iter();
+        let Some(channels) = content.channels else {
+            return Ok(Vec::new());
+        };
+        let channels = self.list(channels, self.limits.channels, "channels")?;
+        let channels = channels.into_iter();
         channels.map(|name| self.token("channel", name)).collect()
     }
 
@@ -169,7 +167,7 @@ impl Reader {
             return Ok(Vec::new());
         };
         let tags: Vec<&'a RawValue> = if content.get().starts_with('[') {
-            serde_json::from_str(content.get()).map_err(|_| bad("no list of tags"))?
+            self.list(content, self.limits.tags, "tags")?
         } else {
             vec![content]
         };
@@ -196,14 +194,14 @@ impl Reader {
             debout_cluster: self.text("deboutCluster", content.debout_cluster)?,
             start_time,
             tags: self.tags(content.tags)?,
-            properties: properties(content.properties)?,
+            properties: self.properties(content.properties)?,
             peer_initiation_receiver: options.receiver.map(truthy),
             peer_initiation_sender: options.sender.map(truthy),
             resume: match present(content.resume).filter(|resume| truthy(resume)) {
                 None => None,
                 Some(resume) if resume.get() == "true" => Some(Resume::Ask),
                 Some(_) => {
-                    let bytes_max = self.name_bytes_max.max(Secret::HEX_BYTES);
+                    let bytes_max = self.limits.name_bytes.max(Secret::HEX_BYTES);
                     self.text_within(bytes_max, "resume", content.resume)?
                         .map(Resume::Secret)
                 }
@@ -214,8 +212,8 @@ impl Reader {
     /// The user id as others may see it. A sealed one is longer than what was sealed, which was within the bound.
     fn user_id<'a>(&self, raw: Option<&'a RawValue>) -> Result<Cow<'a, str>, PeerFault> {
         let bytes_max = match &self.cipher {
-            Some(_) => UserIdCipher::sealed_bytes(self.name_bytes_max),
-            None => self.name_bytes_max,
+            Some(_) => UserIdCipher::sealed_bytes(self.limits.name_bytes),
+            None => self.limits.name_bytes,
         };
         let text = self.text_within(bytes_max, "userid", raw)?;
         let Some(text) = text else {
@@ -223,11 +221,34 @@ impl Reader {
         };
         match &self.cipher {
             Some(cipher) if cipher.open(&text).is_none() => {
-                check_length(self.name_bytes_max, "userid", &text)?;
+                check_length(self.limits.name_bytes, "userid", &text)?;
                 Ok(cipher.seal(&text).into())
             }
             Some(_) | None => Ok(text),
         }
+    }
+
+    fn properties<'a>(
+        &self,
+        content: Option<&'a RawValue>,
+    ) -> Result<Vec<Property<'a>>, PeerFault> {
+        let Some(content) = present(content) else {
+            return Ok(Vec::new());
+        };
+        // White space apart, what is far larger than the bound cannot be within it.
+        if content.get().len() > 2 * self.limits.properties_bytes {
+            let text = format!(
+                "a peer's properties may have {} bytes",
+                self.limits.properties_bytes
+            );
+            return Err(PeerFault::new("E_PROPERTIESTOOLARGE", text));
+        }
+        let fields: Fields<'a> = object(Some(content), "properties")?;
+        let property = |(name, value): (_, &'a RawValue)| Property {
+            name,
+            value: value.get(),
+        };
+        Ok(fields.0.into_iter().map(property).collect())
     }
 
     fn text<'a>(
@@ -235,7 +256,7 @@ impl Reader {
         field: &str,
         raw: Option<&'a RawValue>,
     ) -> Result<Option<Cow<'a, str>>, PeerFault> {
-        self.text_within(self.name_bytes_max, field, raw)
+        self.text_within(self.limits.name_bytes, field, raw)
     }
 
     /// A string or number as plain text; none if it says nothing in the eyes of JavaScript.
@@ -253,6 +274,22 @@ impl Reader {
         Ok(Some(text))
     }
 
+    /// An array of no more than `most` things, so that no message makes more work than its purpose may.
+    fn list<'a>(
+        &self,
+        raw: &'a RawValue,
+        most: usize,
+        things: &str,
+    ) -> Result<Vec<&'a RawValue>, PeerFault> {
+        let list: Vec<&'a RawValue> = serde_json::from_str(raw.get())
+            .map_err(|_| bad(format!("the {things} must be an array")))?;
+        if list.len() <= most {
+            return Ok(list);
+        }
+        let text = format!("one message may name {most} {things}");
+        Err(PeerFault::new("E_TOOMANY", text))
+    }
+
     /// A scalar as a token.
     fn token<'a>(&self, field: &str, raw: &'a RawValue) -> Result<Cow<'a, str>, PeerFault> {
         let token = canonical(raw).ok_or_else(|| bad(format!("a {field} must be a string")))?;
@@ -265,7 +302,7 @@ impl Reader {
         let inner = token
             .strip_prefix('"')
             .and_then(|rest| rest.strip_suffix('"'));
-        check_length(self.name_bytes_max, field, inner.unwrap_or(token))
+        check_length(self.limits.name_bytes, field, inner.unwrap_or(token))
     }
 }
 
@@ -439,18 +476,6 @@ fn object<'a, T: Deserialize<'a>>(content: Option<&'a RawValue>, of: &str) -> Re
     let content = content.ok_or_else(|| bad(format!("{of} needs content")))?;
     serde_json::from_str(content.get())
         .map_err(|error| bad(format!("the content of {of} is not as it must be: {error}")))
-}
-
-fn properties<'a>(content: Option<&'a RawValue>) -> Result<Vec<Property<'a>>, PeerFault> {
-    let Some(content) = present(content) else {
-        return Ok(Vec::new());
-    };
-    let fields: Fields<'a> = object(Some(content), "properties")?;
-    let property = |(name, value): (_, &'a RawValue)| Property {
-        name,
-        value: value.get(),
-    };
-    Ok(fields.0.into_iter().map(property).collect())
 }
 
 fn selection(content: Option<&RawValue>) -> Result<DeboutSelection, PeerFault> {
