@@ -26,7 +26,12 @@ pub enum Event<'a> {
     /// This peer says something else of itself now.
     Alter(PeerKey),
     /// This peer has left.
-    Leave(PeerKey),
+    Leave {
+        /// The peer, which is in no linkage any more.
+        peer: PeerKey,
+        /// The key of the linkage that it was in.
+        linkage_key: CompactString,
+    },
     /// A peer has left under a name that it no longer has.
     LeaveAs(Box<FormerCard>),
     /// A peer tells something.
