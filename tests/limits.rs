@@ -469,7 +469,7 @@ fn a_queue_within_the_bound_loses_nothing() {
 
 #[test]
 fn slow_readers_cost_no_memory_beyond_the_bound() {
-    let mut program = Program::start(&["--max-queue-bytes", "1MiB", "--nudge-interval", "0"]);
+    let mut program = Program::start(&["--max-queue-bytes", "1MiB"]);
     let mut publisher = TestPeer::join(program.address(), "publisher");
     let mut reader = TestPeer::join(program.address(), "reader");
     subscribe(&mut reader, &["c"]);
@@ -852,7 +852,7 @@ fn a_sealed_user_id_is_taken_back_however_long_it_is() {
 
 #[test]
 fn running_out_of_descriptors_neither_stops_nor_spins_it() {
-    let mut program = Program::start(&["--nudge-interval", "0", "--ping-interval", "0"]);
+    let mut program = Program::start(&[]);
     let (mut one, mut other) = pair(program.address());
     let mut leavers: Vec<TestPeer> = (0..3)
         .map(|_| TestPeer::connect(program.address()))
@@ -899,7 +899,7 @@ fn running_out_of_descriptors_neither_stops_nor_spins_it() {
 #[test]
 fn few_descriptors_are_enough_to_serve() {
     let program = Program::run(shell(
-        "ulimit -n 40; exec \"$0\" --listen 127.0.0.1:0 --nudge-interval 0 --handshake-timeout 500",
+        "ulimit -n 40; exec \"$0\" --listen 127.0.0.1:0 --nudge-interval 0 --ping-interval 0 --handshake-timeout 500",
     ));
     let address = program.address();
     let mut peers: Vec<TestPeer> = (0..20).map(|_| TestPeer::connect(address)).collect();

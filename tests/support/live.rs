@@ -148,7 +148,10 @@ impl TestPeer {
 
     /// The next message.
     pub fn next(&mut self) -> Value {
+        let begun = Instant::now();
         loop {
+            // Pings alone do not count.
+            assert!(begun.elapsed() < PATIENCE, "no message comes");
             match self.socket.read().expect("a message comes") {
                 Message::Text(text) => {
                     return serde_json::from_str(&text).expect("the hub sends JSON");
@@ -495,10 +498,12 @@ fn without_settings(mut command: Command) -> Command {
 }
 
 impl Program {
-    /// Starts it with these arguments on a free port and waits until it listens.
+    /// Starts it with these arguments on a free port and waits until it listens. It says nothing unasked: a client that
+    /// only writes would not answer its pings.
     pub fn start(arguments: &[&str]) -> Program {
         let mut command = command();
         command.args(["--listen", "127.0.0.1:0"]).args(arguments);
+        command.args(["--nudge-interval", "0", "--ping-interval", "0"]);
         Program::run(command)
     }
 
