@@ -9,6 +9,7 @@ use crate::config::Limits;
 use crate::hub::command::{
     Command, DeboutKind, DeboutSelection, Initiation, PeerFault, Property, Resume, Routed, Targets,
 };
+use crate::hub::id::Secret;
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
@@ -65,7 +66,7 @@ impl Reader {
         message_id: Option<Cow<'a, str>>,
     ) -> Result<Command<'a>, PeerFault> {
         if let Some(id) = &message_id {
-            self.check_length("messageid", id)?;
+            self.check_token("messageid", id)?;
         }
         let content = envelope.content;
         Ok(match kind {
@@ -119,7 +120,7 @@ impl Reader {
     ) -> Result<Routed<'a>, PeerFault> {
         let name = envelope.name.map(RawValue::get);
         if let Some(name) = name {
-            self.check_length("name", name)?;
+            self.check_token("name", name)?;
         }
         Ok(Routed {
             message_id,
@@ -182,18 +183,15 @@ impl Reader {
         };
         let start_time = present(content.start_time).map(RawValue::get);
         if let Some(start_time) = start_time {
-            self.check_length("startTime", start_time)?;
+            self.check_token("startTime", start_time)?;
         }
-        let user_id = self.text("userid", content.user_id)?.unwrap_or_default();
+        let user_id = self.user_id(content.user_id)?;
         Ok(Initiation {
             id: self.text("id", content.id)?,
             linkage_key: self
                 .text("linkageKey", content.linkage_key)?
                 .unwrap_or_default(),
-            user_id: match &self.cipher {
-                Some(cipher) if !user_id.is_empty() => cipher.seal(&user_id).into(),
-                _ => user_id,
-            },
+            user_id,
             debout_cluster: self.text("deboutCluster", content.debout_cluster)?,
             start_time,
             tags: self.tags(content.tags)?,
@@ -203,9 +201,32 @@ impl Reader {
             resume: match present(content.resume).filter(|resume| truthy(resume)) {
                 None => None,
                 Some(resume) if resume.get() == "true" => Some(Resume::Ask),
-                Some(_) => self.text("resume", content.resume)?.map(Resume::Secret),
+                Some(_) => {
+                    let bytes_max = self.limits.name_bytes.max(Secret::HEX_BYTES);
+                    self.text_within(bytes_max, "resume", content.resume)?
+                        .map(Resume::Secret)
+                }
             },
         })
+    }
+
+    /// The user id as others may see it. A sealed one is longer than what was sealed, which was within the bound.
+    fn user_id<'a>(&self, raw: Option<&'a RawValue>) -> Result<Cow<'a, str>, PeerFault> {
+        let bytes_max = match &self.cipher {
+            Some(_) => UserIdCipher::sealed_bytes(self.limits.name_bytes),
+            None => self.limits.name_bytes,
+        };
+        let text = self.text_within(bytes_max, "userid", raw)?;
+        let Some(text) = text else {
+            return Ok(Cow::Borrowed(""));
+        };
+        match &self.cipher {
+            Some(cipher) if cipher.open(&text).is_none() => {
+                check_length(self.limits.name_bytes, "userid", &text)?;
+                Ok(cipher.seal(&text).into())
+            }
+            Some(_) | None => Ok(text),
+        }
     }
 
     fn properties<'a>(
@@ -231,9 +252,18 @@ impl Reader {
         Ok(fields.0.into_iter().map(property).collect())
     }
 
-    /// A string or number as plain text; none if it says nothing in the eyes of JavaScript.
     fn text<'a>(
         &self,
+        field: &str,
+        raw: Option<&'a RawValue>,
+    ) -> Result<Option<Cow<'a, str>>, PeerFault> {
+        self.text_within(self.limits.name_bytes, field, raw)
+    }
+
+    /// A string or number as plain text; none if it says nothing in the eyes of JavaScript.
+    fn text_within<'a>(
+        &self,
+        bytes_max: usize,
         field: &str,
         raw: Option<&'a RawValue>,
     ) -> Result<Option<Cow<'a, str>>, PeerFault> {
@@ -241,7 +271,7 @@ impl Reader {
             return Ok(None);
         };
         let text = plain(raw).ok_or_else(|| bad(format!("{field} must be a string")))?;
-        self.check_length(field, &text)?;
+        check_length(bytes_max, field, &text)?;
         Ok(Some(text))
     }
 
@@ -264,16 +294,16 @@ impl Reader {
     /// A scalar as a token.
     fn token<'a>(&self, field: &str, raw: &'a RawValue) -> Result<Cow<'a, str>, PeerFault> {
         let token = canonical(raw).ok_or_else(|| bad(format!("a {field} must be a string")))?;
-        self.check_length(field, &token)?;
+        self.check_token(field, &token)?;
         Ok(token)
     }
 
-    fn check_length(&self, field: &str, text: &str) -> Result<(), PeerFault> {
-        if text.len() <= self.limits.name_bytes {
-            return Ok(());
-        }
-        let text = format!("{field} may have {} bytes", self.limits.name_bytes);
-        Err(PeerFault::new("E_TOOLONG", text))
+    /// The quotes of a string are not part of what was named.
+    fn check_token(&self, field: &str, token: &str) -> Result<(), PeerFault> {
+        let inner = token
+            .strip_prefix('"')
+            .and_then(|rest| rest.strip_suffix('"'));
+        check_length(self.limits.name_bytes, field, inner.unwrap_or(token))
     }
 }
 
@@ -448,6 +478,14 @@ impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
         }
         deserializer.deserialize_map(All)
     }
+}
+
+fn check_length(bytes_max: usize, field: &str, text: &str) -> Result<(), PeerFault> {
+    if text.len() <= bytes_max {
+        return Ok(());
+    }
+    let text = format!("{field} may have {bytes_max} bytes");
+    Err(PeerFault::new("E_TOOLONG", text))
 }
 
 fn object<'a, T: Deserialize<'a>>(content: Option<&'a RawValue>, of: &str) -> Result<T, PeerFault> {
