@@ -34,6 +34,10 @@ fn serve(config: Config, remarks: &[String]) -> ExitCode {
         Ok(server) => server,
         Err(error) => return fail(CANNOT_START, error),
     };
+    // Whoever has read that it listens may already stop it.
+    if let Err(error) = server.stop_on_signals() {
+        return fail(CANNOT_START, config::plain_words(&error));
+    }
     info!("peerhub {}", env!("CARGO_PKG_VERSION"));
     for &address in server.local_addrs() {
         info!("listening on {address}");
@@ -45,8 +49,7 @@ fn serve(config: Config, remarks: &[String]) -> ExitCode {
     {
         warn!("{caution}");
     }
-    let ended = server.stop_on_signals().and_then(|()| server.run());
-    match ended {
+    match server.run() {
         Ok(Ended::Drained) => ExitCode::SUCCESS,
         Ok(Ended::Forced) => ExitCode::from(FORCED),
         Err(error) => fail(FAILED, config::plain_words(&error)),

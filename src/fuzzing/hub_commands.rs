@@ -5,7 +5,8 @@
 //! connection that is closing.
 
 use super::Tape;
-use super::hub_model::{Model, card_in_words, words};
+use super::hub_model::Model;
+use super::hub_peer::{card_in_words, words};
 use crate::config::Scope;
 use crate::hub::command::{
     Command, DeboutKind, DeboutSelection, Initiation, Property, Resume, Routed, Targets,

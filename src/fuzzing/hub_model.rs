@@ -12,6 +12,8 @@ use crate::hub::{Rules, Stage};
 use crate::index::PeerKey;
 use std::collections::BTreeSet;
 
+use super::hub_peer::{Due, ModelPeer, Wishes, bytes, with_properties, with_tags, words};
+
 /// What somebody is told. Peers are named when it is put in words, after the whole command.
 #[derive(Clone, Debug)]
 enum Told {
@@ -31,32 +33,6 @@ enum Told {
     Debout(DeboutKind, PeerKey, Box<Told>),
 }
 
-/// One peer, with all that belongs to it.
-#[derive(Clone, Debug)]
-pub(super) struct ModelPeer {
-    pub(super) key: PeerKey,
-    pub(super) id: String,
-    pub(super) stage: Stage,
-    pub(super) hears: bool,
-    pub(super) shows: bool,
-    pub(super) extended: bool,
-    /// Its connection is closing: nothing comes from it any more.
-    pub(super) closing: bool,
-    pub(super) secret: Option<String>,
-    linkage: Option<String>,
-    cluster: Option<String>,
-    user_id: String,
-    start_time: Option<String>,
-    tags: Vec<String>,
-    properties: Vec<(String, String)>,
-    selection: DeboutSelection,
-    channels: Vec<String>,
-    nudge: Option<Due>,
-}
-
-/// When something falls due: at this tick, after what was armed before it.
-type Due = (u64, u64);
-
 #[derive(Clone, Debug)]
 struct ModelRequest {
     requester: PeerKey,
@@ -71,21 +47,6 @@ struct ModelClaim {
     holder: PeerKey,
     wishes: Wishes,
     due: Due,
-}
-
-/// An initiation, kept.
-#[derive(Clone)]
-struct Wishes {
-    id: Option<String>,
-    linkage: String,
-    user_id: String,
-    cluster: Option<String>,
-    start_time: Option<String>,
-    tags: Vec<String>,
-    properties: Vec<(String, String)>,
-    hears: Option<bool>,
-    shows: Option<bool>,
-    resumes: bool,
 }
 
 /// All peers, in the order in which they connected.
@@ -673,105 +634,6 @@ impl Model {
         let found = self.peers.iter_mut().find(|peer| peer.key == key);
         found.expect("a peer is remembered until it is forgotten")
     }
-}
-
-impl ModelPeer {
-    /// All that others know of it, in words.
-    pub(super) fn card(&self) -> String {
-        let tags: Vec<&str> = self.tags.iter().map(String::as_str).collect();
-        let properties = self.properties.iter();
-        let properties: Vec<_> = properties
-            .map(|(name, value)| (name.as_str(), value.as_str()))
-            .collect();
-        card_in_words(
-            &self.id,
-            self.linkage.as_deref().unwrap_or_default(),
-            [
-                self.cluster.as_deref(),
-                Some(&self.user_id),
-                self.start_time.as_deref(),
-            ],
-            &tags,
-            &properties,
-        )
-    }
-}
-
-/// A peer as others know it, in words.
-pub(super) fn card_in_words(
-    id: &str,
-    linkage: &str,
-    rest: [Option<&str>; 3],
-    tags: &[&str],
-    properties: &[(&str, &str)],
-) -> String {
-    format!("[{id} in {linkage} {rest:?} {tags:?} {properties:?}]")
-}
-
-/// A message from peer to peer in words.
-pub(super) fn words(message: &Routed<'_>) -> String {
-    let Routed {
-        message_id,
-        name,
-        content,
-    } = message;
-    format!("{message_id:?} {name:?} {content:?}")
-}
-
-impl Wishes {
-    fn of(initiation: &Initiation<'_>) -> Wishes {
-        let owned = |text: &std::borrow::Cow<'_, str>| text.to_string();
-        let properties = initiation.properties.iter();
-        Wishes {
-            id: initiation.id.as_ref().map(owned),
-            linkage: owned(&initiation.linkage_key),
-            user_id: owned(&initiation.user_id),
-            cluster: initiation.debout_cluster.as_ref().map(owned),
-            start_time: initiation.start_time.map(str::to_owned),
-            tags: initiation.tags.iter().map(owned).collect(),
-            properties: properties
-                .map(|one| (owned(&one.name), one.value.to_owned()))
-                .collect(),
-            hears: initiation.peer_initiation_receiver,
-            shows: initiation.peer_initiation_sender,
-            resumes: initiation.resume.is_some(),
-        }
-    }
-
-    fn properties(&self) -> impl Iterator<Item = (&str, &str)> {
-        let properties = self.properties.iter();
-        properties.map(|(name, value)| (name.as_str(), value.as_str()))
-    }
-}
-
-fn with_tags(tags: &[String], more: &[impl AsRef<str>]) -> Vec<String> {
-    let mut tags = tags.to_vec();
-    for tag in more {
-        if !tags.iter().any(|known| known == tag.as_ref()) {
-            tags.push(tag.as_ref().to_owned());
-        }
-    }
-    tags
-}
-
-fn with_properties<'a>(
-    properties: &[(String, String)],
-    newer: impl Iterator<Item = (&'a str, &'a str)>,
-) -> Vec<(String, String)> {
-    let mut properties = properties.to_vec();
-    for (name, value) in newer {
-        match properties.iter_mut().find(|known| known.0 == name) {
-            Some(known) => known.1 = value.to_owned(),
-            None => properties.push((name.to_owned(), value.to_owned())),
-        }
-    }
-    properties
-}
-
-/// As the hub counts them: a byte for the end of each text.
-fn bytes(properties: &[(String, String)]) -> usize {
-    let each = properties.iter();
-    each.map(|(name, value)| name.len() + value.len() + 2).sum()
 }
 
 /// The hub's deadlines are kept this coarsely, ms.

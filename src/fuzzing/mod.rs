@@ -6,6 +6,7 @@
 pub mod http_head;
 pub mod hub_commands;
 mod hub_model;
+mod hub_peer;
 pub mod index_ops;
 pub mod ok_inbound;
 pub mod wheel_ops;

@@ -31,9 +31,12 @@ impl fmt::Debug for Id {
 pub struct Secret([u8; 16]);
 
 impl Secret {
+    /// Digits of the secret as text.
+    pub const HEX_BYTES: usize = 32;
+
     /// The secret as its owner gets it: 32 hexadecimal digits.
-    pub fn to_hex(self) -> [u8; 32] {
-        let mut hex = [0; 32];
+    pub fn to_hex(self) -> [u8; Self::HEX_BYTES] {
+        let mut hex = [0; Self::HEX_BYTES];
         for (pair, byte) in hex.chunks_exact_mut(2).zip(self.0) {
             pair[0] = DIGITS[usize::from(byte >> 4)];
             pair[1] = DIGITS[usize::from(byte & 15)];

@@ -40,6 +40,8 @@ pub(super) struct Conn<S> {
     pub(super) out: OutQueue,
     pub(super) speech: Speech,
     pub(super) life: Life,
+    /// It came when there was no place for it, however far its life has got.
+    pub(super) refused: bool,
     /// The peer's address as limits and other peers see it.
     pub(super) remote: IpAddr,
     /// The one deadline that a connection has at a time; what it means depends on speech and life.
@@ -110,6 +112,7 @@ impl<S: Socket> Conn<S> {
             out: OutQueue::new(),
             speech: Speech::Http(Vec::new()),
             life,
+            refused: life == Life::Refused,
             remote,
             timer: TimerKey::NONE,
             put_off: None,

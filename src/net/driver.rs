@@ -287,7 +287,7 @@ impl Server {
 
     /// Takes a new connection in; without room it is dropped, which its client sees as a reset.
     fn admit(&mut self, mut stream: TcpStream, address: SocketAddr) -> io::Result<()> {
-        if !self.switchboard.has_room() {
+        if !self.switchboard.has_room(address.ip()) {
             return Ok(());
         }
         if let Err(error) = stream.set_nodelay(true) {

@@ -96,12 +96,32 @@ impl Listener {
 
 /// Raises our limit on open files to what we are allowed; how many connections that leaves room for.
 pub(super) fn raise_connection_limit() -> usize {
-    /// Descriptors for everything that is no connection: standard streams, poll, listeners, signals, files being read.
-    const OTHERS: u64 = 64;
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;
     // Refused, the old limit stays in force.
     let _ = setrlimit(Resource::Nofile, limit);
     let files = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
-    usize::try_from(files.saturating_sub(OTHERS)).unwrap_or(usize::MAX)
+    connections_within(files)
+}
+
+/// Connections that so many descriptors leave room for. Where they are few, half of them: to run out of descriptors is
+/// only a rest, to have no place for anybody would be the end.
+fn connections_within(files: u64) -> usize {
+    /// Descriptors for everything that is no connection: standard streams, poll, listeners, signals, files being read,
+    /// and newcomers that stay to be told that there is no place.
+    const OTHERS: u64 = 64;
+    usize::try_from(files.saturating_sub(OTHERS).max(files / 2)).unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_descriptors_still_leave_places() {
+        let cases = [(20_000, 19_936), (128, 64), (100, 50), (40, 20), (2, 1)];
+        for (files, connections) in cases {
+            assert_eq!(connections_within(files), connections, "{files}");
+        }
+    }
 }

@@ -40,7 +40,16 @@ impl<S: Socket> Switchboard<S> {
         };
         while !rest.is_empty() {
             match floor.answer(key, rest) {
-                Outcome::Answered(used) => rest = &rest[used..],
+                Outcome::Answered(used) => {
+                    rest = &rest[used..];
+                    // A buffer full of short requests may ask for very much.
+                    if floor.frames.is_full() {
+                        floor.flush();
+                        if !floor.conns[key.index()].listens() {
+                            return;
+                        }
+                    }
+                }
                 Outcome::Over => return,
                 Outcome::Upgraded(used) => {
                     // What follows the head has come with the last read, or the head would have been answered before.
@@ -109,7 +118,7 @@ impl<S: Socket> Floor<S> {
             &[]
         };
         let response = self.web.answer(&head, body, &self.status());
-        let keep_alive = head.keep_alive();
+        let keep_alive = head.keep_alive() && self.status().ready;
         self.respond(key, &response, head.is_head(), keep_alive);
         Ok(match keep_alive {
             true => Outcome::Answered(end),

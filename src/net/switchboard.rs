@@ -105,6 +105,8 @@ pub(super) struct Floor<S> {
     started_ms: Millis,
     draining: bool,
     connections_max: usize,
+    /// Connections that stay only to be told that there is no place for them. They take nobody's place.
+    refused_conns: usize,
     /// Only kept while connections per address are bounded. The addresses are the peers' choice, so the hash is keyed.
     per_address: HashMap<IpAddr, usize>,
     pub(super) census: Census,
@@ -170,6 +172,7 @@ impl<S: Socket> Switchboard<S> {
                 now,
                 started_ms: now.monotonic_ms,
                 draining: false,
+                refused_conns: 0,
                 per_address: HashMap::new(),
                 census: Census::default(),
                 fault_log: LogLimit::default(),
@@ -191,9 +194,10 @@ impl<S: Socket> Switchboard<S> {
         ConnKey::at(self.floor.conns.vacant_key())
     }
 
-    /// Whether one more socket may be admitted, be it only to be told that there is no place for it.
-    pub fn has_room(&self) -> bool {
-        self.floor.conns.len() < self.floor.connections_max + Self::REFUSED_MAX
+    /// Whether a socket from this address may be admitted, be it only to be told that there is no place for it.
+    pub fn has_room(&self, remote: IpAddr) -> bool {
+        let floor = &self.floor;
+        floor.refused_conns < Self::REFUSED_MAX || floor.refusal(plain_address(remote)).is_none()
     }
 
     /// Takes in a new socket.
@@ -214,7 +218,9 @@ impl<S: Socket> Switchboard<S> {
                 Life::Refused
             }
         };
-        if life == Life::Open && floor.config.limits.connections_per_address > 0 {
+        if life == Life::Refused {
+            floor.refused_conns += 1;
+        } else if floor.config.limits.connections_per_address > 0 {
             *floor.per_address.entry(remote).or_default() += 1;
         }
         let key = ConnKey::at(floor.conns.insert(Conn::new(socket, remote, life)));
@@ -262,10 +268,12 @@ impl<S: Socket> Switchboard<S> {
         self.floor.draining = true;
         let keys: Vec<ConnKey> = self.floor.keys().collect();
         for key in keys {
-            match self.floor.conns[key.index()].speech {
+            let conn = &self.floor.conns[key.index()];
+            match conn.speech {
                 Speech::WebSocket { .. } => self.floor.close(key, 1001, "the hub is shutting down"),
-                Speech::Http(ref unfinished) if unfinished.is_empty() => self.floor.kill(key),
-                Speech::Http(_) => {}
+                Speech::Http(ref unfinished) if !unfinished.is_empty() => {}
+                Speech::Http(_) if conn.out.is_empty() => self.floor.kill(key),
+                Speech::Http(_) => self.floor.end_after_writing(key, Life::Parting),
             }
         }
     }
@@ -300,7 +308,10 @@ impl<S: Socket> Switchboard<S> {
         assert_eq!(peers, floor.hub.peer_count(), "a peer has one connection");
         let timers = floor.conns.iter().filter(|(_, conn)| !conn.timer.is_none());
         assert_eq!(timers.count(), floor.wheel.len());
-        assert!(floor.conns.len() <= floor.connections_max + Self::REFUSED_MAX);
+        let refused = floor.conns.iter().filter(|(_, conn)| conn.refused).count();
+        assert_eq!(refused, floor.refused_conns);
+        assert!(refused <= Self::REFUSED_MAX);
+        assert!(floor.conns.len() - refused <= floor.connections_max);
     }
 
     fn expire(&mut self) {
@@ -414,7 +425,7 @@ impl<S: Socket> Floor<S> {
         let per_address = self.config.limits.connections_per_address;
         if self.draining {
             Some("the hub is shutting down")
-        } else if self.conns.len() >= self.connections_max {
+        } else if self.conns.len() - self.refused_conns >= self.connections_max {
             Some("there are as many connections as there may be")
         } else if per_address > 0
             && self.per_address.get(&remote).copied().unwrap_or_default() >= per_address
@@ -484,7 +495,9 @@ impl<S: Socket> Floor<S> {
     fn remove(&mut self, key: ConnKey) {
         self.disarm(key);
         let conn = self.conns.remove(key.index());
-        if self.config.limits.connections_per_address > 0
+        if conn.refused {
+            self.refused_conns -= 1;
+        } else if self.config.limits.connections_per_address > 0
             && let Some(count) = self.per_address.get_mut(&conn.remote)
         {
             *count -= 1;

@@ -9,6 +9,7 @@ use crate::config::Limits;
 use crate::hub::command::{
     Command, DeboutKind, DeboutSelection, Initiation, PeerFault, Property, Resume, Routed, Targets,
 };
+use crate::hub::id::Secret;
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
@@ -65,7 +66,7 @@ impl Reader {
         message_id: Option<Cow<'a, str>>,
     ) -> Result<Command<'a>, PeerFault> {
         if let Some(id) = &message_id {
-            self.check_length("messageid", id)?;
+            self.check_token("messageid", id)?;
         }
         let content = envelope.content;
         Ok(match kind {
@@ -119,7 +120,7 @@ impl Reader {
     ) -> Result<Routed<'a>, PeerFault> {
         let name = envelope.name.map(RawValue::get);
         if let Some(name) = name {
-            self.check_length("name", name)?;
+            self.check_token("name", name)?;
         }
         Ok(Routed {
             message_id,
@@ -180,16 +181,13 @@ impl Reader {
         let text = |name| self.text(name, content.last(name));
         let start_time = present(content.last("startTime")).map(RawValue::get);
         if let Some(start_time) = start_time {
-            self.check_length("startTime", start_time)?;
+            self.check_token("startTime", start_time)?;
         }
-        let user_id = text("userid")?.unwrap_or_default();
+        let user_id = self.user_id(content.last("userid"))?;
         Ok(Initiation {
             id: text("id")?,
             linkage_key: text("linkageKey")?.unwrap_or_default(),
-            user_id: match &self.cipher {
-                Some(cipher) if !user_id.is_empty() => cipher.seal(&user_id).into(),
-                _ => user_id,
-            },
+            user_id,
             debout_cluster: text("deboutCluster")?,
             start_time,
             tags: self.tags(content.last("tags"))?,
@@ -198,9 +196,32 @@ impl Reader {
             peer_initiation_sender: option("peerInitiationSender"),
             resume: match content.last("resume") {
                 Some(resume) if resume.get() == "true" => Some(Resume::Ask),
-                _ => text("resume")?.map(Resume::Secret),
+                resume => {
+                    let bytes_max = self.limits.name_bytes.max(Secret::HEX_BYTES);
+                    self.text_within(bytes_max, "resume", resume)?
+                        .map(Resume::Secret)
+                }
             },
         })
+    }
+
+    /// The user id as others may see it. A sealed one is longer than what was sealed, which was within the bound.
+    fn user_id<'a>(&self, raw: Option<&'a RawValue>) -> Result<Cow<'a, str>, PeerFault> {
+        let bytes_max = match &self.cipher {
+            Some(_) => UserIdCipher::sealed_bytes(self.limits.name_bytes),
+            None => self.limits.name_bytes,
+        };
+        let text = self.text_within(bytes_max, "userid", raw)?;
+        let Some(text) = text else {
+            return Ok(Cow::Borrowed(""));
+        };
+        match &self.cipher {
+            Some(cipher) if cipher.open(&text).is_none() => {
+                check_length(self.limits.name_bytes, "userid", &text)?;
+                Ok(cipher.seal(&text).into())
+            }
+            Some(_) | None => Ok(text),
+        }
     }
 
     fn properties<'a>(
@@ -226,9 +247,18 @@ impl Reader {
         Ok(fields.0.into_iter().map(property).collect())
     }
 
-    /// A string or number as plain text; none if it says nothing in the eyes of JavaScript.
     fn text<'a>(
         &self,
+        field: &str,
+        raw: Option<&'a RawValue>,
+    ) -> Result<Option<Cow<'a, str>>, PeerFault> {
+        self.text_within(self.limits.name_bytes, field, raw)
+    }
+
+    /// A string or number as plain text; none if it says nothing in the eyes of JavaScript.
+    fn text_within<'a>(
+        &self,
+        bytes_max: usize,
         field: &str,
         raw: Option<&'a RawValue>,
     ) -> Result<Option<Cow<'a, str>>, PeerFault> {
@@ -236,7 +266,7 @@ impl Reader {
             return Ok(None);
         };
         let text = plain(raw).ok_or_else(|| bad(format!("{field} must be a string")))?;
-        self.check_length(field, &text)?;
+        check_length(bytes_max, field, &text)?;
         Ok(Some(text))
     }
 
@@ -259,16 +289,16 @@ impl Reader {
     /// A scalar as a token.
     fn token<'a>(&self, field: &str, raw: &'a RawValue) -> Result<Cow<'a, str>, PeerFault> {
         let token = canonical(raw).ok_or_else(|| bad(format!("a {field} must be a string")))?;
-        self.check_length(field, &token)?;
+        self.check_token(field, &token)?;
         Ok(token)
     }
 
-    fn check_length(&self, field: &str, text: &str) -> Result<(), PeerFault> {
-        if text.len() <= self.limits.name_bytes {
-            return Ok(());
-        }
-        let text = format!("{field} may have {} bytes", self.limits.name_bytes);
-        Err(PeerFault::new("E_TOOLONG", text))
+    /// The quotes of a string are not part of what was named.
+    fn check_token(&self, field: &str, token: &str) -> Result<(), PeerFault> {
+        let inner = token
+            .strip_prefix('"')
+            .and_then(|rest| rest.strip_suffix('"'));
+        check_length(self.limits.name_bytes, field, inner.unwrap_or(token))
     }
 }
 
@@ -406,6 +436,14 @@ impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
         }
         deserializer.deserialize_map(All)
     }
+}
+
+fn check_length(bytes_max: usize, field: &str, text: &str) -> Result<(), PeerFault> {
+    if text.len() <= bytes_max {
+        return Ok(());
+    }
+    let text = format!("{field} may have {bytes_max} bytes");
+    Err(PeerFault::new("E_TOOLONG", text))
 }
 
 fn object<'a, T: Deserialize<'a>>(content: Option<&'a RawValue>, of: &str) -> Result<T, PeerFault> {

@@ -53,6 +53,12 @@ impl UserIdCipher {
         hex
     }
 
+    /// Bytes of the sealed form of a user id of so many bytes: hexadecimal of the IV and of all blocks, the last of
+    /// which is padded.
+    pub fn sealed_bytes(user_id_bytes: usize) -> usize {
+        2 * (16 + (user_id_bytes / 16 + 1) * 16)
+    }
+
     /// The user id in a sealed text; none if it was not sealed with these keys.
     pub fn open(&self, text: &str) -> Option<String> {
         let bytes = from_hex(text)?;
@@ -108,6 +114,7 @@ mod tests {
         for id in ["someone@example.org", "a", &long, "ä\0ö"] {
             let sealed = cipher.seal(id);
             assert!(sealed.bytes().all(|byte| byte.is_ascii_hexdigit()));
+            assert_eq!(sealed.len(), UserIdCipher::sealed_bytes(id.len()));
             assert_eq!(cipher.seal(id), sealed, "equal ids give equal texts");
             assert_eq!(cipher.seal(&sealed), sealed, "nothing is sealed twice");
             assert_eq!(cipher.open(&sealed).as_deref(), Some(id));
