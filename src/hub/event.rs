@@ -25,8 +25,13 @@ pub enum Event<'a> {
     Presence(PeerKey),
     /// This peer says something else of itself now.
     Alter(PeerKey),
-    /// This peer has left.
-    Leave(PeerKey),
+    /// This peer has left; its linkage has been left already when this is encoded.
+    Leave {
+        /// Who.
+        peer: PeerKey,
+        /// The key of the linkage that it was in.
+        linkage_key: CompactString,
+    },
     /// A peer has left under a name that it no longer has.
     LeaveAs(Box<FormerCard>),
     /// A peer tells something.

@@ -270,7 +270,8 @@ impl Hub {
         self.drop_claim_of(peer);
         self.hand_over(peer, ids, out);
         if self.peers[peer].stage != Stage::Replaced {
-            self.announce(out, peer, Event::Leave(peer));
+            let linkage_key = self.linkage_key(peer).into();
+            self.announce(out, peer, Event::Leave { peer, linkage_key });
             self.ids.remove(&self.peers[peer].card.id, peer);
         }
         self.detach(peer, out);

@@ -106,7 +106,9 @@ impl Writer {
             }
             Event::Presence(peer) => self.life(hub, "presence", *peer, ids, text),
             Event::Alter(peer) => self.life(hub, "alter", *peer, ids, text),
-            Event::Leave(peer) => self.life(hub, "leave", *peer, ids, text),
+            Event::Leave { peer, linkage_key } => {
+                self.life_of(text, "leave", hub.peer(*peer).card(), linkage_key, ids);
+            }
             Event::LeaveAs(former) => {
                 self.life_of(text, "leave", &former.card, &former.linkage_key, ids);
             }
