@@ -46,13 +46,17 @@ impl Hub {
         match holder {
             Some(holder) if holder != peer => {
                 if self.knows_secret(holder, initiation.resume.as_ref()) {
-                    self.replace(holder, &initiation.linkage_key, out);
+                    self.replace(holder, peer, &initiation, out);
                     self.admit(peer, initiation, ids, out);
                 } else {
                     self.claim(now, peer, holder, initiation, out);
+                    return Ok(());
                 }
             }
             Some(_) | None => self.admit(peer, initiation, ids, out),
+        }
+        if self.has_let_go(peer) {
+            self.hand_over(peer, ids, out);
         }
         Ok(())
     }
@@ -176,21 +180,55 @@ impl Hub {
         }
     }
 
-    /// Gives the id of a holder that is gone to the first who claims it and turns the others away. Does nothing if
-    /// nobody claims it.
-    pub(super) fn hand_over(&mut self, holder: PeerKey, ids: &mut FreshIds, out: &mut Outbox<'_>) {
-        if !self.is_challenged(holder) {
-            return;
+    /// Gives the id of a holder that is gone, or that has taken another one, to the first who claims it and turns the
+    /// others away. Does nothing if nobody claims it, or nobody who may still be let in. O(claims), and a loop rather
+    /// than a recursion, since peers can make chains of claims as long as they like.
+    pub(super) fn hand_over(
+        &mut self,
+        mut holder: PeerKey,
+        ids: &mut FreshIds,
+        out: &mut Outbox<'_>,
+    ) {
+        while self.is_challenged(holder) {
+            let mut first = self.end_claim(self.peers[holder].claimants.head());
+            let claimant = first.claimant;
+            let initiation = first.initiation.release();
+            // What the claimant has added to itself while it waited counts too.
+            if let Err(fault) = self.check_initiation(claimant, &initiation) {
+                self.complain(claimant, fault, None, out);
+                continue;
+            }
+            if initiation.id.as_deref() == Some(self.peers[holder].card.id.as_str()) {
+                self.replace(holder, claimant, &initiation, out);
+            } else {
+                self.answered(holder, out);
+            }
+            self.admit(claimant, initiation, ids, out);
+            // The claimant has let its former id go, and others may wait for that one.
+            holder = claimant;
         }
-        let mut first = self.end_claim(self.peers[holder].claimants.head());
-        self.replace(holder, first.initiation.linkage_key(), out);
-        let claimant = first.claimant;
-        self.admit(claimant, first.initiation.release(), ids, out);
     }
 
-    /// Takes the id from a holder and closes its connection. Its peers hear nothing, unless its successor goes elsewhere.
-    fn replace(&mut self, holder: PeerKey, successor_linkage: &str, out: &mut Outbox<'_>) {
-        if self.linkage_key(holder) != successor_linkage {
+    /// Whether somebody claims an id that this peer had before it took the present one.
+    fn has_let_go(&self, peer: PeerKey) -> bool {
+        let first = self.peers[peer].claimants.head();
+        let claim = self.claims.get(first);
+        claim.is_some_and(|claim| claim.id() != self.peers[peer].card.id)
+    }
+
+    /// Takes the id from a holder and closes its connection. Its peers hear nothing, unless they will hear nothing of its
+    /// successor either.
+    fn replace(
+        &mut self,
+        holder: PeerKey,
+        successor: PeerKey,
+        initiation: &Initiation<'_>,
+        out: &mut Outbox<'_>,
+    ) {
+        let shows = initiation
+            .peer_initiation_sender
+            .unwrap_or(self.peers[successor].shows);
+        if !shows || self.linkage_key(holder) != initiation.linkage_key {
             self.announce_former(out, holder);
         }
         self.answered(holder, out);
