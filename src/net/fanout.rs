@@ -17,6 +17,7 @@ impl<S: Socket> Floor<S> {
     pub(super) fn deliver(&mut self, out: &Outbox<'_>) {
         self.spans.clear();
         self.spans.resize(out.events().len(), None);
+        self.given_ids.clear();
         for &Delivery { to, event } in out.deliveries() {
             let key = self.conn_of_peer[to.index()];
             if !self.takes_messages(key) {
@@ -56,6 +57,7 @@ impl<S: Socket> Floor<S> {
             hub: &self.hub,
             unix_ms: self.now.unix_ms,
             ids: &mut self.ids,
+            given: &mut self.given_ids,
         };
         self.writer
             .write(&mut occasion, out, event, to, &mut self.text);

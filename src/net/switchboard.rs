@@ -12,7 +12,7 @@ use super::out_queue::{Flushed, Frames, OutQueue, Span};
 use crate::config::Config;
 use crate::dialect::ok::{self, user_id::UserIdCipher};
 use crate::hub::event::Outbox;
-use crate::hub::id::FreshIds;
+use crate::hub::id::{FreshIds, Id};
 use crate::hub::{Hub, Millis, Rules};
 use crate::index::{Key, PeerKey, TimerKey};
 use crate::web::{HubStatus, Web};
@@ -91,6 +91,8 @@ pub(super) struct Floor<S> {
     pub(super) text: Vec<u8>,
     /// The frame of each event of the outbox that has one already.
     pub(super) spans: Vec<Option<Span>>,
+    /// The id of each event of the outbox that came without one and has been given one.
+    pub(super) given_ids: Vec<Option<Id>>,
     pub(super) outbox: Outbox<'static>,
     /// Where a session leaves pongs and the answer to a close.
     pub(super) replies: Vec<u8>,
@@ -155,6 +157,7 @@ impl<S: Socket> Switchboard<S> {
                 frames: Frames::default(),
                 text: Vec::new(),
                 spans: Vec::new(),
+                given_ids: Vec::new(),
                 outbox: Outbox::default(),
                 replies: Vec::new(),
                 dirty: Vec::new(),
