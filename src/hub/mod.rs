@@ -568,7 +568,7 @@ impl Hub {
         let failed = FailedRequest {
             message_id: request.message_id,
             name: request.name,
-            peer: self.peers[request.responder].card.id.clone(),
+            peer: request.responder_id,
             why,
         };
         let event = Event::RequestFailed(Box::new(failed));
