@@ -293,6 +293,11 @@ impl<S: Socket> Switchboard<S> {
                 peers += 1;
             }
             assert!(conn.out.backlog_bytes() <= floor.config.limits.queue_bytes);
+            let listed = self.ready.contains(&ConnKey::at(index));
+            assert!(
+                !conn.readable || listed || matches!(conn.life, Life::Dead | Life::Parting),
+                "who may have something to read is read from"
+            );
         }
         assert_eq!(peers, floor.hub.peer_count(), "a peer has one connection");
         let timers = floor.conns.iter().filter(|(_, conn)| !conn.timer.is_none());

@@ -199,6 +199,8 @@ impl Read for MemorySocket {
                 false => Err(ErrorKind::WouldBlock.into()),
             };
         }
+        // A ring hands out one of its two halves at a time; a kernel never returns less than there is.
+        pipes.arrived.make_contiguous();
         let count = pipes.arrived.read(buffer)?;
         pipes.read_bytes += count as u64;
         Ok(count)

@@ -15,6 +15,8 @@ pub struct TestPeer {
     pub answers_pings: bool,
     /// Whether anything is received at all.
     pub reads: bool,
+    /// Whether the connection may end in the middle of a frame: that of a reader that was too slow may.
+    pub may_be_cut_off: bool,
     frames_sent: u32,
 }
 
@@ -58,6 +60,7 @@ impl TestPeer {
             stage: Stage::Upgrading,
             answers_pings: true,
             reads: true,
+            may_be_cut_off: false,
             frames_sent: 0,
         }
     }
@@ -134,9 +137,8 @@ impl TestPeer {
             self.take_in(first, payload, &mut heard);
         }
         if self.wire.is_over() && self.stage != Stage::Gone {
-            let rest = String::from_utf8_lossy(&self.incoming);
-            assert_eq!(
-                rest, "",
+            assert!(
+                self.incoming.is_empty() || self.may_be_cut_off,
                 "the hub ends no connection in the middle of a frame"
             );
             self.stage = Stage::Gone;
