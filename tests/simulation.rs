@@ -40,7 +40,7 @@ fn peers_see_the_truth_whatever_they_do() {
         Ok(text) => text.parse().expect("a number"),
         Err(_) => default,
     };
-    let steps = number("PEERHUB_SIM_STEPS", 150);
+    let steps = number("PEERHUB_SIM_STEPS", 300);
     for_each_seed(number("PEERHUB_SIM_SEEDS", 256), |dice| {
         let mut simulation = Simulation::new(dice);
         let told = TellStep(&Cell::new(0));
@@ -143,8 +143,8 @@ impl Simulation {
         let number = self.world.clients.len();
         let address = (number % 250 + 1) as u8;
         let window = match self.world.dice.below(3) {
-            0 => 16 + self.world.dice.below(100) as usize,
-            1 => 1_000,
+            0 => 100 + self.world.dice.below(1_000) as usize,
+            1 => 4_000,
             _ => 1 << 20,
         };
         let from = std::net::IpAddr::from([10, 0, 0, address]);
@@ -232,13 +232,13 @@ fn settings(dice: &mut Dice) -> Config {
         request_timeout_max_ms: REQUEST_MS_MAX,
         handshake_timeout_ms: 2_000,
         close_timeout_ms: 500,
-        read_buffer_bytes: [32, 200, 4_096, 128 << 10][dice.below(4) as usize],
+        read_buffer_bytes: [200, 4_096, 128 << 10][dice.below(3) as usize],
         ..Config::default()
     };
     let limits = &mut config.limits;
     limits.connections = CONNECTIONS_MAX;
     limits.message_bytes = actions::MESSAGE_BYTES_MAX;
-    limits.queue_bytes = [8 << 10, 1 << 20][dice.below(2) as usize];
+    limits.queue_bytes = [64 << 10, 1 << 20][dice.below(2) as usize];
     limits.tags = actions::TAGS_MAX;
     limits.properties_bytes = actions::PROPERTIES_BYTES_MAX;
     limits.channels = actions::CHANNELS_MAX;

@@ -433,7 +433,7 @@ fn pump(
             wire.arrive(match travel {
                 Travel::Whole => usize::MAX,
                 Travel::Bytewise => 1,
-                Travel::Cut(_) => 1 + dice.below(60) as usize,
+                Travel::Cut(_) => 1 + dice.below(200) as usize,
             });
         }
         let heard = actor.peer.pump(usize::MAX);

@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 pub(crate) const TAGS_MAX: usize = 4;
 pub(crate) const PROPERTIES_BYTES_MAX: usize = 120;
 pub(crate) const CHANNELS_MAX: usize = 4;
-pub(crate) const MESSAGE_BYTES_MAX: usize = 2_000;
+pub(crate) const MESSAGE_BYTES_MAX: usize = 40_000;
 pub(crate) const JSON_DEPTH_MAX: usize = 8;
 
 impl World {
@@ -278,9 +278,11 @@ impl World {
 
     fn say_something(&mut self, number: usize) {
         let serial = self.next_serial();
-        let padding = "x".repeat(match self.dice.below(20) {
-            0 => 1500,
-            1 => 400,
+        let padding = "x".repeat(match self.dice.below(60) {
+            // More than a backlog copies: such a one is shared.
+            0 => 20_000,
+            1..4 => 1_500,
+            4..7 => 400,
             _ => 0,
         });
         let (to, text) = if self.dice.chance(60) {
