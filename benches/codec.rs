@@ -101,13 +101,16 @@ fn write(criterion: &mut Criterion) {
         let writer = Writer::new(true);
         let mut bytes = Vec::new();
         let (event, to) = (last.event, last.to);
+        let mut given = Vec::new();
         let mut write = |bytes: &mut Vec<u8>| {
             bytes.clear();
+            given.clear();
             room.ids.top_up(|stock| stock.fill(7));
             let mut occasion = Occasion {
                 hub: &room.hub,
                 unix_ms: 1_790_000_000_000,
                 ids: &mut room.ids,
+                given: &mut given,
             };
             writer.write(&mut occasion, &out, event, to, bytes)
         };

@@ -583,7 +583,7 @@ fn tags() {
     greedy.initiate("elsewhere", json!({"tags": ["x", "y"], "resume": true}));
     let tags = |tags: &[&str]| initiation("tags", json!({"tags": tags}));
     assert_eq!(greedy.fault(tags(&["a", "b"])), "E_TOOMANYTAGS");
-    assert_eq!(greedy.fault(tags(&["a", "b", "c", "d"])), "E_TOOMANY");
+    assert_eq!(greedy.fault(tags(&["a", "b", "c", "d"])), "E_TOOMANYTAGS");
     assert!(
         witness.peers().is_empty(),
         "a refused initiation leaves no trace"
@@ -656,8 +656,8 @@ fn targets() {
     sender.send(notify(&[&receiver.id, "nobody"]));
     receiver.expect("notify");
     let three = [&*receiver.id, &receiver.id, "nobody"];
-    assert_eq!(sender.fault(notify(&three)), "E_TOOMANY");
-    assert_eq!(sender.fault(request("r", json!(three))), "E_TOOMANY");
+    assert_eq!(sender.fault(notify(&three)), "E_TOOMANYPEERS");
+    assert_eq!(sender.fault(request("r", json!(three))), "E_TOOMANYPEERS");
     assert!(receiver.settle().is_empty(), "nobody of them was told");
 }
 

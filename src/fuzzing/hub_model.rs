@@ -37,6 +37,8 @@ enum Told {
 struct ModelRequest {
     requester: PeerKey,
     responder: PeerKey,
+    /// The id by which the responder was asked, which it may have given up since.
+    asked: String,
     message_id: String,
     name: Option<String>,
     due: Due,
@@ -369,7 +371,7 @@ impl Model {
                     Some(Resume::Ask) | None => false,
                 };
                 if proven {
-                    self.replace(holder, &wishes.linkage);
+                    self.replace(holder, key, &wishes);
                     self.admit(key, wishes);
                 } else {
                     let due = self.due_at(now + self.rules.probe_time_ms);
@@ -443,13 +445,14 @@ impl Model {
         let first = self.claims.iter().position(|claim| claim.holder == holder);
         if let Some(place) = first {
             let claim = self.claims.remove(place);
-            self.replace(holder, &claim.wishes.linkage);
+            self.replace(holder, claim.claimant, &claim.wishes);
             self.admit(claim.claimant, claim.wishes);
         }
     }
 
-    fn replace(&mut self, holder: PeerKey, successor_linkage: &str) {
-        if self.at(holder).linkage.as_deref() != Some(successor_linkage) {
+    fn replace(&mut self, holder: PeerKey, successor: PeerKey, wishes: &Wishes) {
+        let shows = wishes.shows.unwrap_or(self.at(successor).shows);
+        if !shows || self.at(holder).linkage.as_deref() != Some(&wishes.linkage) {
             self.announce_former(holder);
         }
         self.answered(holder);
@@ -514,6 +517,7 @@ impl Model {
             self.requests.push(ModelRequest {
                 requester: from,
                 responder,
+                asked: id.to_owned(),
                 message_id: message_id.clone(),
                 name: message.name.map(str::to_owned),
                 due,
@@ -544,7 +548,7 @@ impl Model {
             "failed {} {:?} {} {code}",
             request.message_id,
             request.name.as_deref(),
-            self.peer(request.responder).id,
+            request.asked,
         );
         self.tell(request.requester, Told::Words(words));
     }

@@ -371,7 +371,7 @@ fn check_bounds(narrow: &Read<'_>, wide: &Read<'_>) {
     let codes = [
         "E_TOOLONG",
         "E_TOODEEP",
-        "E_TOOMANY",
+        "E_TOOMANYPEERS",
         "E_PROPERTIESTOOLARGE",
     ];
     let by_bound = |fault: &PeerFault| codes.contains(&fault.code);

@@ -76,6 +76,11 @@ impl Hub {
         }
         for claim in peer.claimants.iter(&self.claims) {
             assert_eq!(self.claims[claim].holder, key);
+            assert_eq!(
+                self.claims[claim].id(),
+                peer.card.id,
+                "who is claimed from has the id"
+            );
         }
     }
 }

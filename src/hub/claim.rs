@@ -30,6 +30,13 @@ impl Linked<AgainstHolder, ClaimKey> for Claim {
     }
 }
 
+impl Claim {
+    /// The id that is claimed.
+    pub(super) fn id(&self) -> &str {
+        self.initiation.initiation.id.as_deref().unwrap_or_default()
+    }
+}
+
 /// An initiation that outlives its message.
 #[derive(Debug)]
 pub(super) struct KeptInitiation {
@@ -64,11 +71,6 @@ impl KeptInitiation {
                 }),
             },
         }
-    }
-
-    /// The linkage that the claimant wants to join.
-    pub(super) fn linkage_key(&self) -> &str {
-        &self.initiation.linkage_key
     }
 
     /// The initiation as it was.

@@ -231,6 +231,23 @@ impl PeerFault {
             text: text.into(),
         }
     }
+
+    /// The peer has, or asks for, more than so many tags.
+    pub fn too_many_tags(most: usize) -> PeerFault {
+        PeerFault::new("E_TOOMANYTAGS", format!("a peer may have {most} tags"))
+    }
+
+    /// The peer's properties are larger than so many bytes.
+    pub fn properties_too_large(most: usize) -> PeerFault {
+        let text = format!("a peer's properties may have {most} bytes");
+        PeerFault::new("E_PROPERTIESTOOLARGE", text)
+    }
+
+    /// The connection is subscribed, or asks to be, to more than so many channels.
+    pub fn too_many_channels(most: usize) -> PeerFault {
+        let text = format!("a connection may be subscribed to {most} channels");
+        PeerFault::new("E_TOOMANYCHANNELS", text)
+    }
 }
 
 impl fmt::Display for PeerFault {

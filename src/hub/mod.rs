@@ -251,6 +251,11 @@ impl Hub {
         self.debout(out, DeboutKind::Terminate, peer, Shown::Empty);
     }
 
+    /// This peer has shown that it is one of the hub's own clients, be it by a message that is otherwise at fault.
+    pub fn recognise(&mut self, peer: PeerKey) {
+        self.peers[peer].extended = true;
+    }
+
     /// Tells one of the hub's own clients of its fault; original clients are told nothing.
     pub fn complain<'a>(
         &self,
@@ -517,13 +522,7 @@ impl Hub {
             {
                 let known = self.channels.find(name);
                 if known.is_none_or(|channel| !self.channels.has(peer, channel)) {
-                    return Err(PeerFault::new(
-                        "E_TOOMANYCHANNELS",
-                        format!(
-                            "a connection may be subscribed to {} channels",
-                            self.rules.channels_max
-                        ),
-                    ));
+                    return Err(PeerFault::too_many_channels(self.rules.channels_max));
                 }
             }
             self.channels.join(&mut self.peers, peer, name);
@@ -535,19 +534,15 @@ impl Hub {
         if tags.count() <= self.rules.tags_max {
             return Ok(());
         }
-        let text = format!("a peer may have {} tags", self.rules.tags_max);
-        Err(PeerFault::new("E_TOOMANYTAGS", text))
+        Err(PeerFault::too_many_tags(self.rules.tags_max))
     }
 
     fn check_properties(&self, properties: &TokenMap) -> Result<(), PeerFault> {
         if properties.bytes() <= self.rules.properties_bytes_max {
             return Ok(());
         }
-        let text = format!(
-            "a peer's properties may have {} bytes",
-            self.rules.properties_bytes_max
-        );
-        Err(PeerFault::new("E_PROPERTIESTOOLARGE", text))
+        let most = self.rules.properties_bytes_max;
+        Err(PeerFault::properties_too_large(most))
     }
 
     /// Takes a peer out of its linkage and channels, and ends the requests of both directions.
@@ -571,7 +566,7 @@ impl Hub {
         let failed = FailedRequest {
             message_id: request.message_id,
             name: request.name,
-            peer: self.peers[request.responder].card.id.clone(),
+            peer: request.responder_id,
             why,
         };
         let event = Event::RequestFailed(Box::new(failed));

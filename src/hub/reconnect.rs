@@ -46,13 +46,17 @@ impl Hub {
         match holder {
             Some(holder) if holder != peer => {
                 if self.knows_secret(holder, initiation.resume.as_ref()) {
-                    self.replace(holder, &initiation.linkage_key, out);
+                    self.replace(holder, peer, &initiation, out);
                     self.admit(peer, initiation, ids, out);
                 } else {
                     self.claim(now, peer, holder, initiation, out);
+                    return Ok(());
                 }
             }
             Some(_) | None => self.admit(peer, initiation, ids, out),
+        }
+        if self.has_let_go(peer) {
+            self.hand_over(peer, ids, out);
         }
         Ok(())
     }
@@ -78,8 +82,7 @@ impl Hub {
         }
     }
 
-    /// Lets a peer into its linkage under the id that it wants, which is free or its own. If it gives up another id for
-    /// that, the first who claims that one gets it, and so on.
+    /// Lets a peer into its linkage under the id that it wants, which is free or its own.
     fn admit(
         &mut self,
         peer: PeerKey,
@@ -87,24 +90,6 @@ impl Hub {
         ids: &mut FreshIds,
         out: &mut Outbox<'_>,
     ) {
-        let mut renamed = self.admit_one(peer, initiation, ids, out);
-        let mut former_holder = peer;
-        while renamed && self.is_challenged(former_holder) {
-            let mut first = self.end_claim(self.peers[former_holder].claimants.head());
-            self.answered(former_holder, out);
-            former_holder = first.claimant;
-            renamed = self.admit_one(former_holder, first.initiation.release(), ids, out);
-        }
-    }
-
-    /// `admit` without regard to who else wants something; whether the peer has given up an id.
-    fn admit_one(
-        &mut self,
-        peer: PeerKey,
-        initiation: Initiation<'_>,
-        ids: &mut FreshIds,
-        out: &mut Outbox<'_>,
-    ) -> bool {
         let id = initiation.id.as_deref();
         let renamed = id.is_some_and(|id| id != self.peers[peer].card.id);
         let moved = self.peers[peer].stage == Stage::Joined
@@ -146,7 +131,6 @@ impl Hub {
         }
         self.tell_one(out, peer, Event::Confirm { resume });
         self.announce(out, peer, Event::Presence(peer));
-        renamed
     }
 
     /// Tells the related peers of `peer` that it has left, by the name it still has.
@@ -200,21 +184,50 @@ impl Hub {
         }
     }
 
-    /// Gives the id of a holder that is gone to the first who claims it and turns the others away. Does nothing if
-    /// nobody claims it.
-    pub(super) fn hand_over(&mut self, holder: PeerKey, ids: &mut FreshIds, out: &mut Outbox<'_>) {
-        if !self.is_challenged(holder) {
-            return;
+    /// Gives the id of a holder that is gone, or that has taken another one, to the first who claims it and turns the
+    /// others away. Does nothing if nobody claims it. O(claims), and a loop rather than a recursion, since peers can make
+    /// chains of claims as long as they like.
+    pub(super) fn hand_over(
+        &mut self,
+        mut holder: PeerKey,
+        ids: &mut FreshIds,
+        out: &mut Outbox<'_>,
+    ) {
+        while self.is_challenged(holder) {
+            let mut first = self.end_claim(self.peers[holder].claimants.head());
+            let claimant = first.claimant;
+            let initiation = first.initiation.release();
+            if initiation.id.as_deref() == Some(self.peers[holder].card.id.as_str()) {
+                self.replace(holder, claimant, &initiation, out);
+            } else {
+                self.answered(holder, out);
+            }
+            self.admit(claimant, initiation, ids, out);
+            // The claimant has let its former id go, and others may wait for that one.
+            holder = claimant;
         }
-        let mut first = self.end_claim(self.peers[holder].claimants.head());
-        self.replace(holder, first.initiation.linkage_key(), out);
-        let claimant = first.claimant;
-        self.admit(claimant, first.initiation.release(), ids, out);
     }
 
-    /// Takes the id from a holder and closes its connection. Its peers hear nothing, unless its successor goes elsewhere.
-    fn replace(&mut self, holder: PeerKey, successor_linkage: &str, out: &mut Outbox<'_>) {
-        if self.linkage_key(holder) != successor_linkage {
+    /// Whether somebody claims an id that this peer had before it took the present one.
+    fn has_let_go(&self, peer: PeerKey) -> bool {
+        let first = self.peers[peer].claimants.head();
+        let claim = self.claims.get(first);
+        claim.is_some_and(|claim| claim.id() != self.peers[peer].card.id)
+    }
+
+    /// Takes the id from a holder and closes its connection. Its peers hear nothing, unless they will hear nothing of its
+    /// successor either.
+    fn replace(
+        &mut self,
+        holder: PeerKey,
+        successor: PeerKey,
+        initiation: &Initiation<'_>,
+        out: &mut Outbox<'_>,
+    ) {
+        let shows = initiation
+            .peer_initiation_sender
+            .unwrap_or(self.peers[successor].shows);
+        if !shows || self.linkage_key(holder) != initiation.linkage_key {
             self.announce_former(out, holder);
         }
         self.answered(holder, out);

@@ -15,6 +15,8 @@ use std::hash::{BuildHasher, RandomState};
 pub(super) struct Request {
     pub(super) requester: PeerKey,
     pub(super) responder: PeerKey,
+    /// The responder's id when it was asked: it may take another one, which the requester has not asked.
+    pub(super) responder_id: CompactString,
     pub(super) message_id: CompactString,
     pub(super) name: Option<CompactString>,
     pub(super) deadline: TimerKey,
@@ -77,6 +79,7 @@ impl Requests {
         let key = self.arena.insert(Request {
             requester,
             responder,
+            responder_id: peers[responder].card.id.clone(),
             message_id: message_id.into(),
             name: name.map(CompactString::from),
             deadline,

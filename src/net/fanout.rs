@@ -23,6 +23,7 @@ impl<S: Socket> Floor<S> {
         self.spans.clear();
         self.spans.resize(out.events().len(), None);
         self.cost += out.deliveries().len() as u64 * DELIVERY_COST;
+        self.given_ids.clear();
         for &Delivery { to, event } in out.deliveries() {
             let key = self.conn_of_peer[to.index()];
             if !self.takes_messages(key) {
@@ -63,6 +64,7 @@ impl<S: Socket> Floor<S> {
             hub: &self.hub,
             unix_ms: self.now.unix_ms,
             ids: &mut self.ids,
+            given: &mut self.given_ids,
         };
         self.writer
             .write(&mut occasion, out, event, to, &mut self.text);

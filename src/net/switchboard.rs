@@ -13,7 +13,7 @@ use super::turns::Turns;
 use crate::config::Config;
 use crate::dialect::ok::{self, user_id::UserIdCipher};
 use crate::hub::event::Outbox;
-use crate::hub::id::FreshIds;
+use crate::hub::id::{FreshIds, Id};
 use crate::hub::{Hub, Millis, Rules};
 use crate::index::{Key, PeerKey, TimerKey};
 use crate::web::{HubStatus, Web};
@@ -90,6 +90,8 @@ pub(super) struct Floor<S> {
     pub(super) text: Vec<u8>,
     /// The frame of each event of the outbox that has one already.
     pub(super) spans: Vec<Option<Span>>,
+    /// The id of each event of the outbox that came without one and has been given one.
+    pub(super) given_ids: Vec<Option<Id>>,
     pub(super) outbox: Outbox<'static>,
     /// Where a session leaves pongs and the answer to a close.
     pub(super) replies: Vec<u8>,
@@ -161,6 +163,7 @@ impl<S: Socket> Switchboard<S> {
                 frames: Frames::default(),
                 text: Vec::new(),
                 spans: Vec::new(),
+                given_ids: Vec::new(),
                 outbox: Outbox::default(),
                 replies: Vec::new(),
                 dirty: Vec::new(),
@@ -304,6 +307,11 @@ impl<S: Socket> Switchboard<S> {
                 peers += 1;
             }
             assert!(conn.out.backlog_bytes() <= floor.config.limits.queue_bytes);
+            let listed = self.turns.has(ConnKey::at(index));
+            assert!(
+                !conn.readable || listed || matches!(conn.life, Life::Dead | Life::Parting),
+                "who may have something to read is read from"
+            );
         }
         assert_eq!(peers, floor.hub.peer_count(), "a peer has one connection");
         let timers = floor.conns.iter().filter(|(_, conn)| !conn.timer.is_none());

@@ -141,6 +141,9 @@ impl<S: Socket> Floor<S> {
                         out = out.recycle();
                     }
                 }
+                if inbound.own_client {
+                    self.hub.recognise(peer);
+                }
                 let now = self.now.monotonic_ms;
                 let done = inbound.command.and_then(|command| {
                     self.hub.handle(now, peer, command, &mut self.ids, &mut out)

@@ -20,6 +20,11 @@ pub(super) struct Turns {
 }
 
 impl Turns {
+    /// Whether this connection waits for a turn. O(those who wait); for checks.
+    pub(super) fn has(&self, key: ConnKey) -> bool {
+        self.ready.contains(&key) || self.loud.contains(&key)
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.ready.is_empty() && self.loud.is_empty()
     }

@@ -1,4 +1,6 @@
-//! What the tests share: chance that can be replayed.
+//! What the tests share: chance that can be replayed, and a hub in this process with false sockets and a false clock.
+//!
+//! - `memory_socket` — the bytes in between; `test_hub` — the hub, its clock and its edges; `test_peer` — a client
 //!
 //! Must not: read a clock or the system's randomness, so that a failure comes back with its seed.
 #![allow(
@@ -6,6 +8,10 @@
     unreachable_pub,
     reason = "each test file is a crate of its own and uses its own part of this"
 )]
+
+pub mod memory_socket;
+pub mod test_hub;
+pub mod test_peer;
 
 /// A source of chance that gives the same numbers for the same seed (splitmix64: a Weyl sequence, its steps mixed).
 #[derive(Debug)]

@@ -3,6 +3,7 @@
 //! The envelope is read once; contents that are only forwarded stay slices of the message. What is wrong is the sender's
 //! fault and never more than that. Source: `PROTOCOLS.md` section 1, "Envelope" and "Client messages".
 
+use super::shape::{Envelope, Fields, Publication, nests_deeper};
 use super::token::{canonical, plain, present, quote, truthy};
 use super::user_id::UserIdCipher;
 use crate::config::Limits;
@@ -11,10 +12,8 @@ use crate::hub::command::{
 };
 use crate::hub::id::Secret;
 use serde::Deserialize;
-use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
-use std::fmt;
 
 /// Reads messages; knows the bounds on their parts.
 #[derive(Debug)]
@@ -31,6 +30,8 @@ pub struct Inbound<'a> {
     /// Whether the debug stream shows it as something that a client sent; what clients say on the stream itself is not
     /// shown twice.
     pub observable: bool,
+    /// Whether it shows that it comes from one of the hub's own clients, which may be told of a fault.
+    pub own_client: bool,
     /// What it asks for.
     pub command: Result<Command<'a>, PeerFault>,
 }
@@ -53,6 +54,7 @@ impl Reader {
         let id = id.map(|id| canonical(id).unwrap_or(Cow::Borrowed(id.get())));
         let kind = envelope.kind.and_then(canonical).unwrap_or_default();
         Ok(Inbound {
+            own_client: kind == "\"initiate\"" && asks_for_resume(envelope.content),
             observable: kind != "\"debout\"",
             command: self.command(&kind, &envelope, id.clone()),
             message_id: id,
@@ -139,7 +141,11 @@ impl Reader {
         if !peer.get().starts_with('[') {
             return plain(peer).map(Targets::One).ok_or_else(needs);
         }
-        let ids = self.list(peer, self.limits.targets, "peers")?;
+        let most = self.limits.targets;
+        let ids = list(peer, most, || {
+            let text = format!("one message may name {most} peers");
+            PeerFault::new("E_TOOMANYPEERS", text)
+        })?;
         let ids: Option<Vec<_>> = ids.into_iter().map(plain).collect();
         ids.map(Targets::Many).ok_or_else(needs)
     }
@@ -153,7 +159,8 @@ impl Reader {
         let Some(channels) = present(content.last("channels")) else {
             return Ok(Vec::new());
         };
-        let channels = self.list(channels, self.limits.channels, "channels")?;
+        let most = self.limits.channels;
+        let channels = list(channels, most, || PeerFault::too_many_channels(most))?;
         let channels = channels.into_iter();
         channels.map(|name| self.token("channel", name)).collect()
     }
@@ -163,7 +170,8 @@ impl Reader {
             return Ok(Vec::new());
         };
         let tags: Vec<&'a RawValue> = if content.get().starts_with('[') {
-            self.list(content, self.limits.tags, "tags")?
+            let most = self.limits.tags;
+            list(content, most, || PeerFault::too_many_tags(most))?
         } else {
             vec![content]
         };
@@ -232,12 +240,9 @@ impl Reader {
             return Ok(Vec::new());
         };
         // White space apart, what is far larger than the bound cannot be within it.
-        if content.get().len() > 2 * self.limits.properties_bytes {
-            let text = format!(
-                "a peer's properties may have {} bytes",
-                self.limits.properties_bytes
-            );
-            return Err(PeerFault::new("E_PROPERTIESTOOLARGE", text));
+        let most = self.limits.properties_bytes;
+        if content.get().len() > 2 * most {
+            return Err(PeerFault::properties_too_large(most));
         }
         let fields: Fields<'a> = object(Some(content), "properties")?;
         let property = |(name, value): (_, &'a RawValue)| Property {
@@ -270,22 +275,6 @@ impl Reader {
         Ok(Some(text))
     }
 
-    /// An array of no more than `most` things, so that no message makes more work than its purpose may.
-    fn list<'a>(
-        &self,
-        raw: &'a RawValue,
-        most: usize,
-        things: &str,
-    ) -> Result<Vec<&'a RawValue>, PeerFault> {
-        let list: Vec<&'a RawValue> = serde_json::from_str(raw.get())
-            .map_err(|_| bad(format!("the {things} must be an array")))?;
-        if list.len() <= most {
-            return Ok(list);
-        }
-        let text = format!("one message may name {most} {things}");
-        Err(PeerFault::new("E_TOOMANY", text))
-    }
-
     /// A scalar as a token.
     fn token<'a>(&self, field: &str, raw: &'a RawValue) -> Result<Cow<'a, str>, PeerFault> {
         let token = canonical(raw).ok_or_else(|| bad(format!("a {field} must be a string")))?;
@@ -302,139 +291,17 @@ impl Reader {
     }
 }
 
-/// The fields of every message, not yet looked into. As in JavaScript the last one of a name counts.
-#[derive(Default)]
-struct Envelope<'a> {
-    kind: Option<&'a RawValue>,
-    message_id: Option<&'a RawValue>,
-    peer: Option<&'a RawValue>,
-    name: Option<&'a RawValue>,
-    content: Option<&'a RawValue>,
-    timeout: Option<&'a RawValue>,
-}
-
-#[derive(Deserialize)]
-#[serde(field_identifier, rename_all = "lowercase")]
-enum EnvelopeField {
-    Type,
-    MessageId,
-    Peer,
-    Name,
-    Content,
-    Timeout,
-    #[serde(other)]
-    Other,
-}
-
-impl<'de: 'a, 'a> Deserialize<'de> for Envelope<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Fields;
-        impl<'de> Visitor<'de> for Fields {
-            type Value = Envelope<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a message object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut envelope = Envelope::default();
-                while let Some(field) = map.next_key()? {
-                    let place = match field {
-                        EnvelopeField::Type => &mut envelope.kind,
-                        EnvelopeField::MessageId => &mut envelope.message_id,
-                        EnvelopeField::Peer => &mut envelope.peer,
-                        EnvelopeField::Name => &mut envelope.name,
-                        EnvelopeField::Content => &mut envelope.content,
-                        EnvelopeField::Timeout => &mut envelope.timeout,
-                        EnvelopeField::Other => {
-                            map.next_value::<IgnoredAny>()?;
-                            continue;
-                        }
-                    };
-                    *place = Some(map.next_value()?);
-                }
-                Ok(envelope)
-            }
-        }
-        deserializer.deserialize_map(Fields)
-    }
-}
-
-/// What the hub must know of the content of `publish`; a null message is a message too.
-#[derive(Default)]
-struct Publication<'a> {
-    channel: Option<&'a RawValue>,
-    has_message: bool,
-}
-
-#[derive(Deserialize)]
-#[serde(field_identifier, rename_all = "lowercase")]
-enum PublicationField {
-    Channel,
-    Message,
-    #[serde(other)]
-    Other,
-}
-
-impl<'de: 'a, 'a> Deserialize<'de> for Publication<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Fields;
-        impl<'de> Visitor<'de> for Fields {
-            type Value = Publication<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object with channel and message")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut publication = Publication::default();
-                while let Some(field) = map.next_key()? {
-                    match field {
-                        PublicationField::Channel => publication.channel = Some(map.next_value()?),
-                        PublicationField::Message | PublicationField::Other => {
-                            map.next_value::<IgnoredAny>()?;
-                            publication.has_message |= matches!(field, PublicationField::Message);
-                        }
-                    }
-                }
-                Ok(publication)
-            }
-        }
-        deserializer.deserialize_map(Fields)
-    }
-}
-
-/// A JSON object in the order of its fields, their names as tokens. An array is none, and a name may come twice: what
-/// serde derives for a struct would take the one and refuse the other.
-struct Fields<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
-
-impl<'a> Fields<'a> {
-    /// The field of this name, which needs no escape; as in JavaScript the last one counts. O(fields).
-    fn last(&self, name: &str) -> Option<&'a RawValue> {
-        let named = |field: &&(Cow<'a, str>, _)| field.0[1..field.0.len() - 1] == *name;
-        self.0.iter().rev().find(named).map(|field| field.1)
-    }
-}
-
-impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct All;
-        impl<'de> Visitor<'de> for All {
-            type Value = Fields<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut fields = Vec::new();
-                while let Some(name) = map.next_key::<String>()? {
-                    fields.push((Cow::Owned(quote(&name)), map.next_value()?));
-                }
-                Ok(Fields(fields))
-            }
-        }
-        deserializer.deserialize_map(All)
+/// An array of no more than `most` things, so that no message makes more work than its purpose may.
+fn list<'a>(
+    raw: &'a RawValue,
+    most: usize,
+    too_many: impl FnOnce() -> PeerFault,
+) -> Result<Vec<&'a RawValue>, PeerFault> {
+    let list: Vec<&'a RawValue> =
+        serde_json::from_str(raw.get()).map_err(|_| bad("there must be an array"))?;
+    match list.len() <= most {
+        true => Ok(list),
+        false => Err(too_many()),
     }
 }
 
@@ -450,6 +317,12 @@ fn object<'a, T: Deserialize<'a>>(content: Option<&'a RawValue>, of: &str) -> Re
     let content = content.ok_or_else(|| bad(format!("{of} needs content")))?;
     serde_json::from_str(content.get())
         .map_err(|error| bad(format!("the content of {of} is not as it must be: {error}")))
+}
+
+/// Whether the content of an `initiate` has the hub's own extension in it.
+fn asks_for_resume(content: Option<&RawValue>) -> bool {
+    object(content, "initiate")
+        .is_ok_and(|content: Fields<'_>| content.last("resume").is_some_and(truthy))
 }
 
 fn selection(content: Option<&RawValue>) -> Result<DeboutSelection, PeerFault> {
@@ -474,31 +347,6 @@ fn timeout(raw: &RawValue) -> Result<u64, PeerFault> {
         Ok(ms) if ms >= 0.0 => Ok(ms as u64),
         _ => Err(bad("timeout must be a number of milliseconds")),
     }
-}
-
-/// Whether arrays and objects in `text` are nested more than `max` levels deep. Counts openers first, which is quick
-/// and settles it for nearly every message.
-fn nests_deeper(text: &str, max: usize) -> bool {
-    let opens = |byte: &&u8| matches!(byte, b'{' | b'[');
-    if text.as_bytes().iter().filter(opens).count() <= max {
-        return false;
-    }
-    let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
-    for byte in text.bytes() {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' if in_string => escaped = true,
-            b'"' => in_string = !in_string,
-            _ if in_string => {}
-            b'{' | b'[' => depth += 1,
-            b'}' | b']' => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        if depth > max {
-            return true;
-        }
-    }
-    false
 }
 
 fn bad(text: impl Into<Cow<'static, str>>) -> PeerFault {

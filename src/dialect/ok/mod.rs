@@ -7,6 +7,7 @@
 
 pub mod inbound;
 pub mod outbound;
+mod shape;
 mod token;
 pub mod user_id;
 

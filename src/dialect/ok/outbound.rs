@@ -6,7 +6,7 @@
 use super::{DEBOUT_CHANNEL, token};
 use crate::hub::Hub;
 use crate::hub::event::{Event, Forwarded, Outbox, Shown};
-use crate::hub::id::FreshIds;
+use crate::hub::id::{FreshIds, Id};
 use crate::hub::{Card, Millis};
 use crate::index::PeerKey;
 use std::borrow::Cow;
@@ -28,6 +28,21 @@ pub struct Occasion<'a> {
     pub unix_ms: Millis,
     /// Ids for messages that have none.
     pub ids: &'a mut FreshIds,
+    /// The ids that messages of this outbox have been given, by event number: a message and its copies on the debug
+    /// stream have the same one. The caller empties it before each outbox.
+    pub given: &'a mut Vec<Option<Id>>,
+}
+
+/// The id that one event gets if it has none of its own.
+struct FreshId<'a> {
+    ids: &'a mut FreshIds,
+    given: &'a mut Option<Id>,
+}
+
+impl FreshId<'_> {
+    fn get(&mut self) -> Id {
+        *self.given.get_or_insert_with(|| self.ids.id())
+    }
 }
 
 impl Writer {
@@ -66,7 +81,7 @@ impl Writer {
                 self.client_of(occasion.hub, *about, text);
                 put(text, b"}}}");
             }
-            event => self.message(occasion, event, to, text),
+            told => self.message(occasion, (event, told), to, text),
         }
         true
     }
@@ -74,12 +89,19 @@ impl Writer {
     fn message(
         &self,
         occasion: &mut Occasion<'_>,
-        event: &Event<'_>,
+        (number, event): (u32, &Event<'_>),
         to: PeerKey,
         text: &mut Vec<u8>,
     ) {
         let hub = occasion.hub;
-        let ids = &mut *occasion.ids;
+        let place = number as usize;
+        if occasion.given.len() <= place {
+            occasion.given.resize(place + 1, None);
+        }
+        let ids = &mut FreshId {
+            ids: occasion.ids,
+            given: &mut occasion.given[place],
+        };
         match event {
             Event::Accept => {
                 let id = &hub.peer(to).card().id;
@@ -175,7 +197,14 @@ impl Writer {
     }
 
     /// A message about the life of a peer.
-    fn life(&self, hub: &Hub, kind: &str, peer: PeerKey, ids: &mut FreshIds, text: &mut Vec<u8>) {
+    fn life(
+        &self,
+        hub: &Hub,
+        kind: &str,
+        peer: PeerKey,
+        ids: &mut FreshId<'_>,
+        text: &mut Vec<u8>,
+    ) {
         let card = hub.peer(peer).card();
         self.life_of(text, kind, card, hub.linkage_key(peer), ids);
     }
@@ -186,7 +215,7 @@ impl Writer {
         kind: &str,
         card: &Card,
         linkage_key: &str,
-        ids: &mut FreshIds,
+        ids: &mut FreshId<'_>,
     ) {
         open(text, kind, None, ids);
         put(text, b",\"name\":\"\"");
@@ -234,7 +263,7 @@ fn forward(
     hub: &Hub,
     kind: &str,
     forwarded: &Forwarded<'_>,
-    ids: &mut FreshIds,
+    ids: &mut FreshId<'_>,
     text: &mut Vec<u8>,
 ) {
     let message = &forwarded.message;
@@ -246,7 +275,7 @@ fn forward(
 }
 
 /// `{"type":…,"messageid":…`
-fn open(text: &mut Vec<u8>, kind: &str, message_id: Option<&Cow<'_, str>>, ids: &mut FreshIds) {
+fn open(text: &mut Vec<u8>, kind: &str, message_id: Option<&Cow<'_, str>>, ids: &mut FreshId<'_>) {
     put(text, b"{\"type\":\"");
     put(text, kind.as_bytes());
     put(text, b"\",\"messageid\":");
@@ -254,7 +283,7 @@ fn open(text: &mut Vec<u8>, kind: &str, message_id: Option<&Cow<'_, str>>, ids: 
         Some(id) => put(text, id.as_bytes()),
         None => {
             put(text, b"\"");
-            put(text, ids.id().as_str().as_bytes());
+            put(text, ids.get().as_str().as_bytes());
             put(text, b"\"");
         }
     }

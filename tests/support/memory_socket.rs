@@ -1,0 +1,266 @@
+//! A socket made of two byte pipes in memory, and edges that are told as epoll tells them.
+//!
+//! Owns the bytes between a test and the hub. What the test sends *flies* until it is let arrive; each arrival is an
+//! edge. What the hub writes fills a window; when the hub has met a full one, room in it is an edge. Nothing else is.
+
+use super::Dice;
+use peerhub::net::{Readiness, Socket};
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind, Read, Write};
+use std::rc::Rc;
+
+/// The hub's end. Dropping it is what closing a socket is.
+#[derive(Debug)]
+pub struct MemorySocket(Wire);
+
+/// The test's end, and everything that can befall the bytes in between. Clones are the same wire.
+#[derive(Clone, Debug)]
+pub struct Wire(Rc<RefCell<Pipes>>);
+
+#[derive(Debug)]
+struct Pipes {
+    /// Sent by the test, not yet where the hub could read it.
+    flying: VecDeque<u8>,
+    /// There to be read.
+    arrived: VecDeque<u8>,
+    /// How the test's direction has ended, and whether the hub could know.
+    end: Option<End>,
+    end_arrived: bool,
+    /// Bytes ever sent by the test and ever read by the hub: a message is taken in once the second has passed its end.
+    sent_bytes: u64,
+    read_bytes: u64,
+    /// Written by the hub, not yet received by the test.
+    written: VecDeque<u8>,
+    /// Bytes that `written` may hold.
+    window: usize,
+    /// The hub has met a full window, and no edge has told it of room since.
+    blocked: bool,
+    /// The hub has ended its direction, or closed.
+    finished: bool,
+    /// The hub has closed.
+    released: bool,
+    /// The next read and the next write are interrupted.
+    interrupted: bool,
+    edges: Readiness,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// What was sent still arrives, then the end.
+    Eof,
+    /// Whatever has not been read is lost.
+    Reset,
+}
+
+impl Wire {
+    /// Both ends of a new connection whose window is `window` bytes.
+    pub fn new(window: usize) -> (MemorySocket, Wire) {
+        let wire = Wire(Rc::new(RefCell::new(Pipes {
+            flying: VecDeque::new(),
+            arrived: VecDeque::new(),
+            end: None,
+            end_arrived: false,
+            sent_bytes: 0,
+            read_bytes: 0,
+            written: VecDeque::new(),
+            window,
+            blocked: false,
+            finished: false,
+            released: false,
+            interrupted: false,
+            edges: Readiness::default(),
+        })));
+        (MemorySocket(wire.clone()), wire)
+    }
+
+    /// Sends bytes to the hub; nothing once the direction has ended. How many bytes were ever sent.
+    pub fn send(&self, bytes: &[u8]) -> u64 {
+        let mut pipes = self.0.borrow_mut();
+        if pipes.end.is_none() {
+            pipes.flying.extend(bytes);
+            pipes.sent_bytes += bytes.len() as u64;
+        }
+        pipes.sent_bytes
+    }
+
+    /// Ends the test's direction after what was sent.
+    pub fn end(&self) {
+        self.0.borrow_mut().end.get_or_insert(End::Eof);
+    }
+
+    /// Resets the connection: both directions are over at once.
+    pub fn reset(&self) {
+        let mut pipes = self.0.borrow_mut();
+        pipes.end = Some(End::Reset);
+        pipes.end_arrived = false;
+        pipes.flying.clear();
+    }
+
+    /// Takes up to `most` bytes that the hub has written.
+    pub fn receive(&self, most: usize) -> Vec<u8> {
+        let mut pipes = self.0.borrow_mut();
+        let count = most.min(pipes.written.len());
+        let bytes: Vec<u8> = pipes.written.drain(..count).collect();
+        if count > 0 && pipes.blocked {
+            pipes.blocked = false;
+            pipes.edges.writable = true;
+        }
+        bytes
+    }
+
+    /// Lets up to `most` more bytes arrive, or the end if nothing else is left.
+    pub fn arrive(&self, most: usize) {
+        let mut pipes = self.0.borrow_mut();
+        let count = most.min(pipes.flying.len());
+        if count > 0 {
+            let bytes: Vec<u8> = pipes.flying.drain(..count).collect();
+            pipes.arrived.extend(bytes);
+            pipes.edges.readable = true;
+        }
+        if pipes.flying.is_empty() && pipes.end.is_some() && !pipes.end_arrived {
+            pipes.end_arrived = true;
+            pipes.edges.readable = true;
+            pipes.edges.read_closed = true;
+            pipes.edges.writable |= pipes.end == Some(End::Reset);
+        }
+    }
+
+    /// Interrupts the next read and the next write.
+    pub fn interrupt(&self) {
+        self.0.borrow_mut().interrupted = true;
+    }
+
+    /// Whether something is left that can arrive.
+    pub fn is_flying(&self) -> bool {
+        let pipes = self.0.borrow();
+        !pipes.flying.is_empty() || pipes.end.is_some() && !pipes.end_arrived
+    }
+
+    /// Whether bytes have arrived that the hub has not read.
+    pub fn has_unread(&self) -> bool {
+        !self.0.borrow().arrived.is_empty()
+    }
+
+    /// How many bytes the hub has ever read.
+    pub fn read_bytes(&self) -> u64 {
+        self.0.borrow().read_bytes
+    }
+
+    /// Whether the test has ended its direction in whatever way.
+    pub fn is_ended(&self) -> bool {
+        self.0.borrow().end.is_some()
+    }
+
+    /// Whether the hub has ended the connection and everything that it wrote was received.
+    pub fn is_over(&self) -> bool {
+        let pipes = self.0.borrow();
+        pipes.finished && pipes.written.is_empty()
+    }
+
+    /// Whether the hub has let its end go.
+    pub fn is_released(&self) -> bool {
+        self.0.borrow().released
+    }
+
+    /// The edges that have come since they were last taken, if any.
+    pub(super) fn take_edges(&self) -> Option<Readiness> {
+        let edges = std::mem::take(&mut self.0.borrow_mut().edges);
+        (edges.readable || edges.writable || edges.read_closed).then_some(edges)
+    }
+
+    /// Puts back edges that poll has not told yet.
+    pub(super) fn defer(&self, edges: Readiness) {
+        let mut pipes = self.0.borrow_mut();
+        pipes.edges.readable |= edges.readable;
+        pipes.edges.writable |= edges.writable;
+        pipes.edges.read_closed |= edges.read_closed;
+    }
+
+    /// Whether edges wait to be told.
+    pub(super) fn has_edges(&self) -> bool {
+        let edges = self.0.borrow().edges;
+        edges.readable || edges.writable || edges.read_closed
+    }
+}
+
+impl Read for MemorySocket {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut pipes = self.0.0.borrow_mut();
+        if std::mem::take(&mut pipes.interrupted) {
+            return Err(ErrorKind::Interrupted.into());
+        }
+        if pipes.end == Some(End::Reset) {
+            return Err(ErrorKind::ConnectionReset.into());
+        }
+        if pipes.arrived.is_empty() {
+            return match pipes.end_arrived {
+                true => Ok(0),
+                false => Err(ErrorKind::WouldBlock.into()),
+            };
+        }
+        // A ring hands out one of its two halves at a time; a kernel never returns less than there is.
+        pipes.arrived.make_contiguous();
+        let count = pipes.arrived.read(buffer)?;
+        pipes.read_bytes += count as u64;
+        Ok(count)
+    }
+}
+
+impl Write for MemorySocket {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut pipes = self.0.0.borrow_mut();
+        assert!(!pipes.finished, "nothing is written after the end");
+        if std::mem::take(&mut pipes.interrupted) {
+            return Err(ErrorKind::Interrupted.into());
+        }
+        if pipes.end == Some(End::Reset) {
+            return Err(ErrorKind::BrokenPipe.into());
+        }
+        let room = pipes.window - pipes.written.len();
+        let count = room.min(bytes.len());
+        pipes.blocked |= count < bytes.len();
+        if count == 0 && !bytes.is_empty() {
+            return Err(ErrorKind::WouldBlock.into());
+        }
+        pipes.written.extend(&bytes[..count]);
+        Ok(count)
+    }
+
+    fn write_vectored(&mut self, slices: &[io::IoSlice<'_>]) -> io::Result<usize> {
+        let joined: Vec<u8> = slices
+            .iter()
+            .flat_map(|slice| slice.iter().copied())
+            .collect();
+        self.write(&joined)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Socket for MemorySocket {
+    fn finish(&mut self) -> io::Result<()> {
+        self.0.0.borrow_mut().finished = true;
+        Ok(())
+    }
+}
+
+impl Drop for MemorySocket {
+    fn drop(&mut self) {
+        let mut pipes = self.0.0.borrow_mut();
+        pipes.finished = true;
+        pipes.released = true;
+    }
+}
+
+/// How many of `count` flying bytes a moody network lets arrive.
+pub fn moody(dice: &mut Dice) -> usize {
+    match dice.below(4) {
+        0 => 1,
+        1 => 1 + dice.below(16) as usize,
+        2 => 1 + dice.below(300) as usize,
+        _ => usize::MAX,
+    }
+}
