@@ -371,6 +371,8 @@ fn check_bounds(narrow: &Read<'_>, wide: &Read<'_>) {
     let codes = [
         "E_TOOLONG",
         "E_TOODEEP",
+        "E_TOOMANYTAGS",
+        "E_TOOMANYCHANNELS",
         "E_TOOMANYPEERS",
         "E_PROPERTIESTOOLARGE",
     ];
