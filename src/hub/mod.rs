@@ -15,6 +15,8 @@ mod packed;
 mod peer;
 pub mod reconnect;
 mod request;
+mod route;
+mod tell;
 
 pub use packed::{TokenMap, TokenSet};
 pub use peer::{Card, Peer, Stage};
@@ -24,12 +26,11 @@ use crate::index::{Arena, ClaimKey, Key, Links, List, Names, PeerKey, RequestKey
 use crate::wheel::Wheel;
 use channel::Channels;
 use claim::Claim;
-use command::{Command, DeboutKind, DeboutSelection, PeerFault, Routed, Targets};
-use event::{Event, FailedRequest, Failure, Forwarded, Outbox, Shown};
+use command::{Command, DeboutKind, DeboutSelection, PeerFault};
+use event::{Event, Failure, Outbox, Shown};
 use id::FreshIds;
 use linkage::Linkages;
 use request::Requests;
-use std::borrow::Cow;
 use std::hash::RandomState;
 use std::net::IpAddr;
 
@@ -241,32 +242,9 @@ impl Hub {
         Ok(())
     }
 
-    /// Shows on the debug stream what a client has sent.
-    pub fn observe<'a>(&self, peer: PeerKey, token: &'a str, out: &mut Outbox<'a>) {
-        self.debout(out, DeboutKind::ClientToHub, peer, Shown::Token(token));
-    }
-
-    /// Shows on the debug stream that a client is about to be cut off for its silence.
-    pub fn terminating(&self, peer: PeerKey, out: &mut Outbox<'_>) {
-        self.debout(out, DeboutKind::Terminate, peer, Shown::Empty);
-    }
-
     /// This peer has shown that it is one of the hub's own clients, be it by a message that is otherwise at fault.
     pub fn recognise(&mut self, peer: PeerKey) {
         self.peers[peer].extended = true;
-    }
-
-    /// Tells one of the hub's own clients of its fault; original clients are told nothing.
-    pub fn complain<'a>(
-        &self,
-        peer: PeerKey,
-        fault: PeerFault,
-        message_id: Option<Cow<'a, str>>,
-        out: &mut Outbox<'a>,
-    ) {
-        if self.peers[peer].extended {
-            self.tell_one(out, peer, Event::Fault { fault, message_id });
-        }
     }
 
     /// The peer's connection is ending: takes the peer out of every index and tells those who knew it. Its record stays
@@ -369,165 +347,11 @@ impl Hub {
         self.ids.find(id, |key| self.peers[key].card.id.as_str())
     }
 
-    /// The peer with this id, if `from` may reach it.
-    fn find_from(&self, from: PeerKey, id: &str) -> Option<PeerKey> {
-        self.find(id).filter(|&to| self.reaches(from, to))
-    }
-
-    fn reaches(&self, from: PeerKey, to: PeerKey) -> bool {
-        match self.rules.scope {
-            Scope::Hub => true,
-            Scope::Linkage => {
-                let linkage = self.peers[from].linkage;
-                !linkage.is_none() && linkage == self.peers[to].linkage
-            }
-        }
-    }
-
     fn enter_id(&mut self, peer: PeerKey) {
         let peers = &self.peers;
         self.ids.insert(&peers[peer].card.id, peer, |key| {
             peers[key].card.id.as_str()
         });
-    }
-
-    fn notify<'a>(
-        &self,
-        from: PeerKey,
-        to: &Targets<'_>,
-        message: Routed<'a>,
-        out: &mut Outbox<'a>,
-    ) {
-        let event = out.event(Event::Notify(Forwarded { from, message }));
-        for target in to.ids().filter_map(|id| self.find_from(from, id)) {
-            self.tell(out, target, event);
-        }
-    }
-
-    #[expect(clippy::too_many_arguments, reason = "the parts of one command")]
-    fn request<'a>(
-        &mut self,
-        now: Millis,
-        from: PeerKey,
-        to: &Targets<'_>,
-        mut message: Routed<'a>,
-        timeout_ms: Option<Millis>,
-        ids: &mut FreshIds,
-        out: &mut Outbox<'a>,
-    ) {
-        // Everybody who is asked must answer the same id, so a missing one is made here.
-        let message_id = message
-            .message_id
-            .take()
-            .unwrap_or_else(|| Cow::Owned(format!("\"{}\"", ids.id().as_str())));
-        let name = message.name;
-        let timeout_ms = timeout_ms
-            .unwrap_or(self.rules.request_timeout_ms)
-            .clamp(1, self.rules.request_timeout_max_ms);
-        message.message_id = Some(message_id.clone());
-        let event = out.event(Event::Request(Forwarded { from, message }));
-        let mut asked = std::collections::HashSet::new();
-        for id in to.ids() {
-            let is_array = matches!(to, Targets::Many(_));
-            if is_array && !asked.insert(id) {
-                continue;
-            }
-            let pending = self.peers[from].asking.len();
-            let target = if pending >= self.rules.pending_requests_max
-                || self.requests.len() >= Self::CAPACITY
-            {
-                Err(Failure::TooManyPending)
-            } else {
-                self.find_from(from, id).ok_or(Failure::PeerUnknown)
-            };
-            match target {
-                Ok(target) => {
-                    let deadline = Deadline::Request(self.requests.vacant_key());
-                    let deadline = self.wheel.arm(now + timeout_ms, deadline);
-                    let ends = (from, target);
-                    self.requests
-                        .open(&mut self.peers, ends, &message_id, name, deadline);
-                    self.tell(out, target, event);
-                }
-                Err(why) => {
-                    let failed = FailedRequest {
-                        message_id: message_id.as_ref().into(),
-                        name: name.map(Into::into),
-                        peer: id.into(),
-                        why,
-                    };
-                    self.tell_one(out, from, Event::RequestFailed(Box::new(failed)));
-                }
-            }
-        }
-    }
-
-    fn respond<'a>(
-        &mut self,
-        from: PeerKey,
-        to: &str,
-        message: Routed<'a>,
-        out: &mut Outbox<'a>,
-    ) -> Result<(), PeerFault> {
-        let requester = self.find(to);
-        let request = requester.and_then(|requester| {
-            let message_id = message.message_id.as_ref()?;
-            self.requests.find(requester, from, message_id)
-        });
-        let (Some(requester), Some(request)) = (requester, request) else {
-            return Err(PeerFault::new(
-                "E_NOREQUEST",
-                "no request with this message id is waiting between these two peers",
-            ));
-        };
-        let request = self.requests.end(&mut self.peers, request);
-        self.wheel.cancel(request.deadline);
-        self.tell_one(out, requester, Event::Response(Forwarded { from, message }));
-        Ok(())
-    }
-
-    fn publish<'a>(
-        &self,
-        from: PeerKey,
-        channel: &str,
-        message_id: Option<Cow<'a, str>>,
-        content: &'a str,
-        out: &mut Outbox<'a>,
-    ) -> Result<(), PeerFault> {
-        if self.rules.debout && *self.rules.debout_channel == *channel {
-            return Err(PeerFault::new(
-                "E_RESERVEDCHANNEL",
-                "the debug channel is the hub's own: send a message of type debout",
-            ));
-        }
-        if let Some(channel) = self.channels.find(channel) {
-            let event = out.event(Event::Message {
-                from,
-                message_id,
-                content,
-            });
-            for seat in self.channels.members(channel) {
-                if self.reaches(from, seat.peer) {
-                    self.tell(out, seat.peer, event);
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn subscribe(&mut self, peer: PeerKey, names: &[Cow<'_, str>]) -> Result<(), PeerFault> {
-        for name in names {
-            if self.peers[peer].memberships.len() >= self.rules.channels_max
-                || self.channels.membership_count() >= Self::MEMBERSHIPS_MAX
-            {
-                let known = self.channels.find(name);
-                if known.is_none_or(|channel| !self.channels.has(peer, channel)) {
-                    return Err(PeerFault::too_many_channels(self.rules.channels_max));
-                }
-            }
-            self.channels.join(&mut self.peers, peer, name);
-        }
-        Ok(())
     }
 
     fn check_tags(&self, tags: &TokenSet) -> Result<(), PeerFault> {
@@ -560,74 +384,5 @@ impl Hub {
             self.wheel.cancel(request.deadline);
             self.fail(out, request, Failure::PeerLeft);
         }
-    }
-
-    fn fail(&self, out: &mut Outbox<'_>, request: request::Request, why: Failure) {
-        let failed = FailedRequest {
-            message_id: request.message_id,
-            name: request.name,
-            peer: request.responder_id,
-            why,
-        };
-        let event = Event::RequestFailed(Box::new(failed));
-        self.tell_one(out, request.requester, event);
-    }
-
-    /// Tells the related peers of `peer` something about it: those of its linkage that want to hear, if it wants to be
-    /// heard of.
-    fn announce<'a>(&self, out: &mut Outbox<'a>, peer: PeerKey, event: Event<'a>) {
-        let Peer { linkage, shows, .. } = self.peers[peer];
-        if !shows || linkage.is_none() {
-            return;
-        }
-        let event = out.event(event);
-        for other in self.linkages.members(&self.peers, linkage) {
-            if other != peer && self.peers[other].hears {
-                self.tell(out, other, event);
-            }
-        }
-    }
-
-    fn tell_one<'a>(&self, out: &mut Outbox<'a>, to: PeerKey, event: Event<'a>) {
-        let event = out.event(event);
-        self.tell(out, to, event);
-    }
-
-    /// Delivers an event, and before it the debug message that shows it.
-    fn tell(&self, out: &mut Outbox<'_>, to: PeerKey, event: u32) {
-        if self.rules.debout {
-            let on_wire = !matches!(
-                out.events()[event as usize],
-                Event::Ping | Event::Close { .. }
-            );
-            if on_wire {
-                self.debout(out, DeboutKind::HubToClient, to, Shown::Event(event));
-            }
-        }
-        out.deliver(to, event);
-    }
-
-    /// Shows something about `about` to those who watch for it.
-    fn debout<'a>(&self, out: &mut Outbox<'a>, kind: DeboutKind, about: PeerKey, shown: Shown<'a>) {
-        let Some(channel) = self.debout_channel().filter(|_| self.rules.debout) else {
-            return;
-        };
-        let cluster = self.peers[about].card.debout_cluster.as_deref();
-        let mut event = None;
-        for seat in self.channels.members(channel) {
-            let watcher = &self.peers[seat.peer];
-            let same_cluster =
-                cluster.is_none() || watcher.card.debout_cluster.as_deref() == cluster;
-            if same_cluster && watcher.debout_selection.wants(kind) {
-                let event =
-                    *event.get_or_insert_with(|| out.event(Event::Debout { kind, about, shown }));
-                out.deliver(seat.peer, event);
-            }
-        }
-    }
-
-    /// The debug channel, if somebody is subscribed.
-    fn debout_channel(&self) -> Option<crate::index::ChannelKey> {
-        self.channels.find(&self.rules.debout_channel)
     }
 }

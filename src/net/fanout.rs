@@ -5,8 +5,8 @@
 
 use super::Socket;
 use super::conn::ConnKey;
+use super::floor::Floor;
 use super::out_queue::Span;
-use super::switchboard::Floor;
 use crate::dialect::ok::outbound::Occasion;
 use crate::hub::event::{Delivery, Event, Outbox};
 use crate::index::{Key, PeerKey};

@@ -5,7 +5,7 @@
 //! their own.
 //!
 //! - `driver` — the loop; `listener` — accepting
-//! - `switchboard` — all connections, and the phases of a tick
+//! - `switchboard` — all connections, and the phases of a tick; `floor` — what a message may touch, and how connections end
 //! - `turns` — whose turn it is to be read from
 //! - `conn` — one connection; `out_queue` — bytes on their way out
 //! - `talk` — WebSocket messages in; `fanout` — events out; `request` — plain HTTP
@@ -15,6 +15,7 @@ mod conn;
 mod driver;
 mod entropy;
 mod fanout;
+mod floor;
 mod listener;
 mod log_limit;
 mod out_queue;

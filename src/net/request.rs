@@ -5,7 +5,8 @@
 
 use super::Socket;
 use super::conn::{ConnKey, Life, Party, Speech};
-use super::switchboard::{Floor, Switchboard};
+use super::floor::Floor;
+use super::switchboard::Switchboard;
 use crate::dialect::Dialect;
 use crate::wire::{HttpFault, Response, Session, Upgrade, http_date, parse_head};
 

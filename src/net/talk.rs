@@ -5,8 +5,9 @@
 
 use super::Socket;
 use super::conn::{ConnKey, Life, Party, Speech};
+use super::floor::Floor;
 use super::log_limit::limited;
-use super::switchboard::{Floor, Switchboard};
+use super::switchboard::Switchboard;
 use crate::hub::command::PeerFault;
 use crate::hub::event::Outbox;
 use crate::index::PeerKey;

@@ -1,0 +1,320 @@
+//! Everything that a message may touch while it is worked on, and how connections end: close, condemn, reap, flush (steps
+//! 9 and 10 of the message path).
+//!
+//! What an earlier phase condemns is removed by `reap`; what reap and flush condemn waits for the next tick.
+
+use super::Socket;
+use super::conn::{Conn, ConnKey, Life, Party, Speech};
+use super::entropy::Entropy;
+use super::log_limit::{LogLimit, limited};
+use super::out_queue::{Flushed, Frames, OutQueue, Span};
+use super::switchboard::{Census, Now};
+use crate::config::Config;
+use crate::dialect::ok;
+use crate::hub::event::Outbox;
+use crate::hub::id::{FreshIds, Id};
+use crate::hub::{Hub, Millis};
+use crate::index::{Key, PeerKey, TimerKey};
+use crate::web::{HubStatus, Web};
+use crate::wheel::Wheel;
+use crate::wire::frame;
+use log::{Level, debug};
+use slab::Slab;
+use std::collections::HashMap;
+use std::net::IpAddr;
+
+/// Everything that a message may touch while it is worked on.
+#[derive(Debug)]
+pub(super) struct Floor<S> {
+    pub(super) config: Config,
+    pub(super) conns: Slab<Conn<S>>,
+    /// Peer → connection.
+    pub(super) conn_of_peer: Vec<ConnKey>,
+    pub(super) hub: Hub,
+    pub(super) reader: ok::Reader,
+    pub(super) writer: ok::Writer,
+    pub(super) web: Web,
+    pub(super) wheel: Wheel<ConnKey>,
+    pub(super) frames: Frames,
+    /// Where an event becomes text before it becomes a frame.
+    pub(super) text: Vec<u8>,
+    /// The frame of each event of the outbox that has one already.
+    pub(super) spans: Vec<Option<Span>>,
+    /// The id of each event of the outbox that came without one and has been given one.
+    pub(super) given_ids: Vec<Option<Id>>,
+    pub(super) outbox: Outbox<'static>,
+    /// Where a session leaves pongs and the answer to a close.
+    pub(super) replies: Vec<u8>,
+    pub(super) dirty: Vec<ConnKey>,
+    pub(super) condemned: Vec<ConnKey>,
+    pub(super) ids: FreshIds,
+    pub(super) entropy: Entropy,
+    /// Work done in this tick, in about a nanosecond.
+    pub(super) cost: u64,
+    /// Work that one turn of this tick may make.
+    pub(super) turn_cost_max: u64,
+    pub(super) now: Now,
+    pub(super) started_ms: Millis,
+    pub(super) draining: bool,
+    pub(super) connections_max: usize,
+    /// Connections that stay only to be told that there is no place for them. They take nobody's place.
+    pub(super) refused_conns: usize,
+    /// Only kept while connections per address are bounded. The addresses are the peers' choice, so the hash is keyed.
+    pub(super) per_address: HashMap<IpAddr, usize>,
+    pub(super) census: Census,
+    pub(super) fault_log: LogLimit,
+    pub(super) slow_log: LogLimit,
+    pub(super) refused_log: LogLimit,
+}
+
+impl<S: Socket> Floor<S> {
+    /// The grace between the end of a silent connection's time and its removal, ms.
+    const TERMINATE_GRACE_MS: Millis = 100;
+
+    /// Lets the hub do something and delivers what it has to say about it.
+    pub(super) fn with_hub<R>(
+        &mut self,
+        act: impl FnOnce(&mut Hub, &mut Outbox<'static>, &mut FreshIds) -> R,
+    ) -> R {
+        let mut out = std::mem::take(&mut self.outbox);
+        self.ids.top_up(|stock| self.entropy.fill(stock));
+        let result = act(&mut self.hub, &mut out, &mut self.ids);
+        self.deliver(&out);
+        self.outbox = out.recycle();
+        result
+    }
+
+    /// Queues a close frame and waits for the peer's. Frames that come later are not for this connection any more.
+    pub(super) fn close(&mut self, key: ConnKey, code: u16, reason: &str) {
+        let conn = &mut self.conns[key.index()];
+        if !conn.takes_messages() {
+            return;
+        }
+        if let Speech::WebSocket { session, .. } = &mut conn.speech {
+            session.stop_replies();
+            conn.life = Life::Closing;
+            self.say(key, |bytes| frame::write_close(Some(code), reason, bytes));
+            self.condemned.push(key);
+            self.arm(key, self.config.close_timeout_ms);
+        }
+    }
+
+    /// The connection is over once everything is written.
+    pub(super) fn end_after_writing(&mut self, key: ConnKey, life: Life) {
+        let conn = &mut self.conns[key.index()];
+        if conn.life != Life::Dead {
+            conn.life = life;
+            self.condemned.push(key);
+            self.mark_dirty(key);
+            self.arm(key, self.config.close_timeout_ms);
+        }
+    }
+
+    /// The connection is over now.
+    pub(super) fn kill(&mut self, key: ConnKey) {
+        let conn = &mut self.conns[key.index()];
+        if conn.life != Life::Dead {
+            conn.life = Life::Dead;
+            self.condemned.push(key);
+        }
+    }
+
+    /// Queues bytes for one connection.
+    pub(super) fn say(&mut self, key: ConnKey, write: impl FnOnce(&mut Vec<u8>)) {
+        let span = self.frames.append(write);
+        self.conns[key.index()].out.push(&mut self.frames, span);
+        self.mark_dirty(key);
+    }
+
+    pub(super) fn mark_dirty(&mut self, key: ConnKey) {
+        let conn = &mut self.conns[key.index()];
+        if !conn.dirty {
+            conn.dirty = true;
+            self.dirty.push(key);
+        }
+    }
+
+    /// Sets the connection's one deadline anew.
+    pub(super) fn arm(&mut self, key: ConnKey, after_ms: Millis) {
+        self.disarm(key);
+        let at = self.now.monotonic_ms + after_ms;
+        self.conns[key.index()].timer = self.wheel.arm(at, key);
+    }
+
+    pub(super) fn disarm(&mut self, key: ConnKey) {
+        let timer = std::mem::replace(&mut self.conns[key.index()].timer, TimerKey::NONE);
+        if !timer.is_none() {
+            self.wheel.cancel(timer);
+        }
+    }
+
+    pub(super) fn status(&self) -> HubStatus {
+        HubStatus {
+            peers: self.hub.peer_count(),
+            connections: self.conns.len(),
+            uptime_ms: self.now.monotonic_ms - self.started_ms,
+            ready: !self.draining,
+        }
+    }
+
+    /// Why a connection from this address cannot be taken in, if so.
+    pub(super) fn refusal(&self, remote: IpAddr) -> Option<&'static str> {
+        let per_address = self.config.limits.connections_per_address;
+        if self.draining {
+            Some("the hub is shutting down")
+        } else if self.conns.len() - self.refused_conns >= self.connections_max {
+            Some("there are as many connections as there may be")
+        } else if per_address > 0
+            && self.per_address.get(&remote).copied().unwrap_or_default() >= per_address
+        {
+            Some("there are as many connections from this address as there may be")
+        } else {
+            None
+        }
+    }
+
+    /// The connection's deadline has passed.
+    pub(super) fn falls_due(&mut self, key: ConnKey) {
+        let conn = &mut self.conns[key.index()];
+        match (conn.life, &conn.speech) {
+            (Life::Open, Speech::WebSocket { .. }) if !conn.awaits_pong => {
+                conn.awaits_pong = true;
+                self.ping(key);
+                self.arm(key, self.config.ping_interval_ms);
+            }
+            (Life::Open, Speech::WebSocket { .. }) => {
+                debug!("{key} from {} answers no pings", conn.remote);
+                conn.life = Life::Terminating;
+                if let Some(peer) = conn.peer() {
+                    self.with_hub(|hub, out, _| hub.terminating(peer, out));
+                }
+                self.arm(key, Self::TERMINATE_GRACE_MS);
+            }
+            (Life::Open | Life::Refused, Speech::Http(unfinished)) => {
+                if unfinished.is_empty() {
+                    self.kill(key);
+                } else {
+                    self.answer_timeout(key);
+                }
+            }
+            (Life::Terminating | Life::Closing | Life::Parting | Life::Lingering, _) => {
+                self.kill(key);
+            }
+            (Life::Dead, _) | (Life::Refused, Speech::WebSocket { .. }) => {}
+        }
+    }
+
+    pub(super) fn ping(&mut self, key: ConnKey) {
+        self.say(key, |bytes| bytes.extend_from_slice(&frame::PING_EMPTY));
+    }
+
+    /// Removes what is condemned. The leave-events that this makes go the way of all events.
+    pub(super) fn reap(&mut self) {
+        while let Some(key) = self.condemned.pop() {
+            let Some(conn) = self.conns.get_mut(key.index()) else {
+                continue;
+            };
+            let peer = conn.peer();
+            if let (Some(_), Speech::WebSocket { party, .. }) = (peer, &mut conn.speech) {
+                *party = Party::Nobody;
+            }
+            if let Some(peer) = peer {
+                self.conn_of_peer[peer.index()] = ConnKey::NONE;
+                self.with_hub(|hub, out, ids| hub.depart(peer, ids, out));
+                self.hub.forget(peer);
+            }
+            if self.conns[key.index()].life == Life::Dead {
+                self.remove(key);
+            }
+        }
+    }
+
+    pub(super) fn remove(&mut self, key: ConnKey) {
+        self.disarm(key);
+        let conn = self.conns.remove(key.index());
+        if conn.refused {
+            self.refused_conns -= 1;
+        } else if self.config.limits.connections_per_address > 0
+            && let Some(count) = self.per_address.get_mut(&conn.remote)
+        {
+            *count -= 1;
+            if *count == 0 {
+                self.per_address.remove(&conn.remote);
+            }
+        }
+    }
+
+    /// Writes every dirty connection once.
+    pub(super) fn flush(&mut self) {
+        let mut dirty = std::mem::take(&mut self.dirty);
+        for key in dirty.drain(..) {
+            if let Some(conn) = self.conns.get_mut(key.index()) {
+                conn.dirty = false;
+                self.flush_one(key);
+            }
+        }
+        self.dirty = dirty;
+        self.frames.reset();
+        if self.text.capacity() > Frames::BYTES_MAX {
+            self.text = Vec::new();
+        }
+    }
+
+    fn flush_one(&mut self, key: ConnKey) {
+        let conn = &mut self.conns[key.index()];
+        if conn.life == Life::Dead {
+            return;
+        }
+        let most = self.config.limits.queue_bytes;
+        let flushed = if conn.write_blocked {
+            Ok(conn.out.keep(&self.frames, most))
+        } else {
+            conn.out.flush(&self.frames, most, &mut conn.socket)
+        };
+        match flushed {
+            Ok(Flushed::Empty) => self.all_written(key),
+            Ok(Flushed::Blocked) => conn.write_blocked = true,
+            Ok(Flushed::Overflow) => {
+                self.census.slow_readers += 1;
+                limited!(
+                    self.slow_log,
+                    self.now.monotonic_ms,
+                    Level::Warn,
+                    "{key} from {} reads too slowly: more than {most} bytes wait for it; it is cut off",
+                    conn.remote
+                );
+                conn.out = OutQueue::new();
+                self.kill(key);
+            }
+            Err(error) => {
+                debug!("{key} from {}: {error}", conn.remote);
+                self.kill(key);
+            }
+        }
+    }
+
+    fn all_written(&mut self, key: ConnKey) {
+        let conn = &mut self.conns[key.index()];
+        match conn.life {
+            Life::Open | Life::Terminating | Life::Refused | Life::Closing | Life::Dead => {}
+            Life::Parting => self.kill(key),
+            Life::Lingering => {
+                if conn.socket.finish().is_err() {
+                    self.kill(key);
+                }
+            }
+        }
+    }
+
+    pub(super) fn keys(&self) -> impl Iterator<Item = ConnKey> {
+        self.conns.iter().map(|(index, _)| ConnKey::at(index))
+    }
+
+    /// Remembers which connection a peer has.
+    pub(super) fn seat(&mut self, peer: PeerKey, key: ConnKey) {
+        if self.conn_of_peer.len() <= peer.index() {
+            self.conn_of_peer.resize(peer.index() + 1, ConnKey::NONE);
+        }
+        self.conn_of_peer[peer.index()] = key;
+    }
+}
