@@ -474,11 +474,8 @@ fn a_hub_is_embedded_and_stopped_from_another_thread() {
     let reason = "the hub is shutting down".to_owned();
     assert_eq!(peer.closed(), Some((1001, reason)));
     assert_eq!(thread.join().unwrap().unwrap(), Ended::Drained);
+    // To ask a hub that has ended does nothing.
     stopper.stop();
-    assert!(
-        std::net::TcpStream::connect(address).is_err(),
-        "nobody listens any more"
-    );
 
     let stopped_before = Server::bind(quiet()).unwrap();
     stopped_before.stopper().stop();
