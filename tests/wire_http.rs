@@ -145,6 +145,15 @@ fn faults_have_their_statuses() {
 }
 
 #[test]
+fn what_is_no_http_is_told_so_by_its_first_byte() {
+    assert_eq!(status_of(&[0x16, 3, 1]), Some(400), "TLS");
+    assert_eq!(status_of(b"{"), Some(400), "JSON lines");
+    assert_eq!(status_of(b"\r\n\0"), Some(400));
+    assert_eq!(status_of(b"\r\nG"), None);
+    assert_eq!(status_of(b"!"), None);
+}
+
+#[test]
 fn lengths_of_bodies() {
     let cases = [
         ("", Ok(None)),

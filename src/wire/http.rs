@@ -72,6 +72,11 @@ pub fn parse_head(bytes: &[u8], max_bytes: usize) -> Result<Option<(Head<'_>, us
     let Some(head_bytes) = find_end(bytes) else {
         return if bytes.len() >= max_bytes {
             Err(HttpFault::new(431, "The request head is too large."))
+        } else if begins_no_method(bytes) {
+            Err(HttpFault::new(
+                400,
+                "This port speaks HTTP/1.1 without TLS.",
+            ))
         } else {
             Ok(None)
         };
@@ -327,6 +332,15 @@ fn find_end(bytes: &[u8]) -> Option<usize> {
             _ => {}
         }
     }
+}
+
+/// Whether the first byte that counts cannot begin a method (a token, RFC 9110 section 5.6.2): somebody speaks TLS or
+/// something else, and would wait for an answer to half of it.
+fn begins_no_method(bytes: &[u8]) -> bool {
+    let mut bytes = bytes.iter();
+    let first = bytes.find(|&&byte| byte != b'\r' && byte != b'\n');
+    first
+        .is_some_and(|first| !(first.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(first)))
 }
 
 /// Whether the request line ends in `HTTP/` and a version, so that the version and not the line is what is wrong.
