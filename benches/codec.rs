@@ -105,7 +105,7 @@ fn write(criterion: &mut Criterion) {
         let mut write = |bytes: &mut Vec<u8>| {
             bytes.clear();
             given.clear();
-            room.ids.top_up(|stock| stock.fill(7));
+            room.ids.top_up(0, |stock| stock.fill(7));
             let mut occasion = Occasion {
                 hub: &room.hub,
                 unix_ms: 1_790_000_000_000,
@@ -164,7 +164,7 @@ impl Room {
                 ),
             );
             let subscribe = message("subscribe", r#"{"channels":["news"]}"#);
-            room.ids.top_up(|stock| {
+            room.ids.top_up(0, |stock| {
                 let chance = dice.bytes(stock.len() as u64);
                 stock.copy_from_slice(&chance);
             });

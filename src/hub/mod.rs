@@ -319,6 +319,11 @@ impl Hub {
         self.peers.len()
     }
 
+    /// How many claims to ids are open: what `FreshIds::top_up` must know.
+    pub fn claim_count(&self) -> usize {
+        self.claims.len()
+    }
+
     /// The time between two nudges, ms.
     pub fn nudge_interval_ms(&self) -> Millis {
         self.rules.nudge_interval_ms

@@ -59,7 +59,7 @@ impl<S: Socket> Floor<S> {
 
     fn encode(&mut self, out: &Outbox<'_>, event: u32, to: PeerKey) -> Span {
         self.text.clear();
-        self.ids.top_up(|stock| self.entropy.fill(stock));
+        self.restock_ids();
         let mut occasion = Occasion {
             hub: &self.hub,
             unix_ms: self.now.unix_ms,

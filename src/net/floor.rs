@@ -77,11 +77,17 @@ impl<S: Socket> Floor<S> {
         act: impl FnOnce(&mut Hub, &mut Outbox<'static>, &mut FreshIds) -> R,
     ) -> R {
         let mut out = std::mem::take(&mut self.outbox);
-        self.ids.top_up(|stock| self.entropy.fill(stock));
+        self.restock_ids();
         let result = act(&mut self.hub, &mut out, &mut self.ids);
         self.deliver(&out);
         self.outbox = out.recycle();
         result
+    }
+
+    /// Sees to it that there are random bytes enough for whatever the hub does next.
+    pub(super) fn restock_ids(&mut self) {
+        let claims = self.hub.claim_count();
+        self.ids.top_up(claims, |stock| self.entropy.fill(stock));
     }
 
     /// Queues a close frame and waits for the peer's. Frames that come later are not for this connection any more.

@@ -158,7 +158,7 @@ impl<S: Socket> Floor<S> {
             party,
         };
         // With one phase for both, a ping and a nudge of the same interval go out in one write.
-        self.ids.top_up(|stock| self.entropy.fill(stock));
+        self.restock_ids();
         let phase = self.ids.number();
         match self.config.ping_interval_ms {
             0 => self.disarm(key),

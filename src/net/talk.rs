@@ -131,7 +131,7 @@ impl<S: Socket> Floor<S> {
     /// One message of a peer: decode, handle, deliver.
     fn command(&mut self, peer: PeerKey, text: &str) {
         let mut out: Outbox<'_> = std::mem::take(&mut self.outbox).recycle();
-        self.ids.top_up(|stock| self.entropy.fill(stock));
+        self.restock_ids();
         let (message_id, done) = match self.reader.read(text) {
             Ok(inbound) => {
                 if inbound.observable {
