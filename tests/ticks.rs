@@ -68,3 +68,37 @@ fn a_crowd_of_claimants_is_let_in_at_once() {
         assert!(texts.iter().any(has_secret), "{texts:?}");
     }
 }
+
+/// A body that came byte by byte once had its head read again for each of them.
+#[test]
+fn a_request_that_trickles_in_is_answered_once_it_is_whole() {
+    let mut hub = TestHub::new(Config::default(), 1);
+    let call = r#"{"name":"getpeersource","parameters":{"minimized":true}}"#;
+    let post = format!(
+        "POST /api HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{call}",
+        call.len()
+    );
+    // The last piece brings the beginning of the next request with it, and that one's the beginning of a third.
+    let twice = format!("{post}{post}PO");
+    for piece_bytes in [1, 7, post.len() - 1, post.len() + 1] {
+        let wire = connect(&mut hub);
+        let mut answered = Vec::new();
+        for piece in twice.as_bytes().chunks(piece_bytes) {
+            let before = answered.len();
+            wire.send(piece);
+            wire.arrive(usize::MAX);
+            hub.settle(|_| false);
+            answered.extend(wire.receive(usize::MAX));
+            assert!(!wire.is_over());
+            if before == 0 && !answered.is_empty() {
+                assert!(wire.read_bytes() >= post.len() as u64, "not before its end");
+            }
+        }
+        let text = String::from_utf8(answered).expect("text");
+        assert_eq!(text.matches("HTTP/1.1 200 OK").count(), 2, "{piece_bytes}");
+        // The third is unfinished, and so has its deadline.
+        hub.advance(Config::default().handshake_timeout_ms + 10, |_| false);
+        let rest = String::from_utf8(wire.receive(usize::MAX)).expect("text");
+        assert!(rest.starts_with("HTTP/1.1 408 "), "{rest}");
+    }
+}

@@ -197,7 +197,7 @@ impl<S: Socket> Floor<S> {
                 self.arm(key, Self::TERMINATE_GRACE_MS);
             }
             (Life::Open | Life::Refused, Speech::Http(unfinished)) => {
-                if unfinished.is_empty() {
+                if unfinished.bytes.is_empty() {
                     self.kill(key);
                 } else {
                     self.answer_timeout(key);

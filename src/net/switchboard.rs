@@ -229,7 +229,7 @@ impl<S: Socket> Switchboard<S> {
             let conn = &self.floor.conns[key.index()];
             match conn.speech {
                 Speech::WebSocket { .. } => self.floor.close(key, 1001, "the hub is shutting down"),
-                Speech::Http(ref unfinished) if !unfinished.is_empty() => {}
+                Speech::Http(ref unfinished) if !unfinished.bytes.is_empty() => {}
                 Speech::Http(_) if conn.out.is_empty() => self.floor.kill(key),
                 Speech::Http(_) => self.floor.end_after_writing(key, Life::Parting),
             }
