@@ -163,11 +163,12 @@ impl<S: Socket> Floor<S> {
 
     fn note_fault(&mut self, peer: PeerKey, fault: &PeerFault) {
         self.census.faults += 1;
+        // The id is the peer's choice: escaped, it stays on its line.
         limited!(
             self.fault_log,
             self.now.monotonic_ms,
             Level::Warn,
-            "bad message from {}: {fault}",
+            "bad message from {:?}: {fault}",
             self.hub.peer(peer).card().id
         );
     }
