@@ -227,11 +227,20 @@ impl<S: Socket> Switchboard<S> {
         let keys: Vec<ConnKey> = self.floor.keys().collect();
         for key in keys {
             let conn = &self.floor.conns[key.index()];
-            match conn.speech {
-                Speech::WebSocket { .. } => self.floor.close(key, 1001, "the hub is shutting down"),
-                Speech::Http(ref unfinished) if !unfinished.bytes.is_empty() => {}
-                Speech::Http(_) if conn.out.is_empty() => self.floor.kill(key),
-                Speech::Http(_) => self.floor.end_after_writing(key, Life::Parting),
+            match (conn.life, &conn.speech) {
+                (Life::Closing | Life::Parting | Life::Lingering | Life::Dead, _) => {}
+                (_, Speech::WebSocket { .. }) => {
+                    self.floor.close(key, 1001, "the hub is shutting down");
+                }
+                (_, Speech::Http(unfinished)) => {
+                    if !unfinished.bytes.is_empty() || conn.put_off.is_some() {
+                        continue;
+                    }
+                    match conn.out.is_empty() {
+                        true => self.floor.kill(key),
+                        false => self.floor.end_after_writing(key, Life::Lingering),
+                    }
+                }
             }
         }
     }
