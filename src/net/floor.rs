@@ -216,10 +216,14 @@ impl<S: Socket> Floor<S> {
 
     /// Removes what is condemned. The leave-events that this makes go the way of all events.
     pub(super) fn reap(&mut self) {
-        while let Some(key) = self.condemned.pop() {
+        let mut condemned = std::mem::take(&mut self.condemned);
+        for key in condemned.drain(..) {
+            // It may be there twice: closed first and then killed.
             let Some(conn) = self.conns.get_mut(key.index()) else {
                 continue;
             };
+            // What kills it from here on condemns it anew.
+            let is_dead = conn.life == Life::Dead;
             let peer = conn.peer();
             if let (Some(_), Speech::WebSocket { party, .. }) = (peer, &mut conn.speech) {
                 *party = Party::Nobody;
@@ -229,13 +233,15 @@ impl<S: Socket> Floor<S> {
                 self.with_hub(|hub, out, ids| hub.depart(peer, ids, out));
                 self.hub.forget(peer);
             }
-            if self.conns[key.index()].life == Life::Dead {
+            if is_dead {
                 self.remove(key);
             }
         }
+        condemned.append(&mut self.condemned);
+        self.condemned = condemned;
     }
 
-    pub(super) fn remove(&mut self, key: ConnKey) {
+    fn remove(&mut self, key: ConnKey) {
         self.disarm(key);
         let conn = self.conns.remove(key.index());
         if conn.refused {
