@@ -102,3 +102,83 @@ fn a_request_that_trickles_in_is_answered_once_it_is_whole() {
         assert!(rest.starts_with("HTTP/1.1 408 "), "{rest}");
     }
 }
+
+/// Connections that ended in one tick were once reaped last first.
+#[test]
+fn who_leaves_first_is_seen_to_leave_first() {
+    let mut hub = TestHub::new(Config::default(), 1);
+    let options = r#","options":{"peerInitiationReceiver":true,"peerInitiationSender":true}"#;
+    let (mut witness, _) = join(&mut hub, options);
+    let mut leavers: Vec<_> = (0..3).map(|_| join(&mut hub, options)).collect();
+    settle(&mut hub, [&mut witness]);
+    texts(&mut witness);
+    for (leaver, _) in &mut leavers {
+        leaver.say(r#"{"type":"leave"}"#);
+    }
+    settle(&mut hub, leavers.iter_mut().map(|(leaver, _)| leaver));
+    let texts = texts(&mut witness);
+    assert_eq!(texts.len(), 3);
+    for (text, (_, id)) in texts.iter().zip(&leavers) {
+        assert!(text.contains(r#""type":"leave""#) && text.contains(id));
+    }
+}
+
+/// A pong that waited behind much else to be read once came too late, though it had been there in time.
+#[test]
+fn a_pong_that_the_hub_has_not_read_yet_is_no_silence() {
+    let mut config = Config::default();
+    config.read_buffer_bytes = 4096;
+    let interval_ms = config.ping_interval_ms;
+    let mut hub = TestHub::new(config, 1);
+    let (mut peer, _) = join(&mut hub, "");
+    let notify = format!(
+        r#"{{"type":"notify","peer":"nobody","content":"{}"}}"#,
+        "x".repeat(4000)
+    );
+    for _ in 0..20 {
+        peer.say(&notify);
+    }
+    // Each tick reads one buffer full, and a whole interval passes before the next.
+    let mut heard = Vec::new();
+    for _ in 0..4 {
+        peer.wire().arrive(usize::MAX);
+        hub.jump(interval_ms);
+        hub.tick();
+        heard.extend(peer.pump(usize::MAX));
+    }
+    assert!(heard.contains(&Heard::Ping));
+    settle(&mut hub, [&mut peer]);
+    hub.advance(interval_ms / 2, |_| false);
+    assert_eq!(hub.census().peers, 1);
+    // One who says nothing at all is cut off as ever.
+    peer.answers_pings = false;
+    hub.advance(3 * interval_ms, |_| false);
+    assert_eq!(hub.census().connections, 0);
+}
+
+/// A hub that was told to stop once cut off those who had not yet read the last of their answer.
+#[test]
+fn answers_survive_the_end() {
+    let mut hub = TestHub::new(Config::default(), 1);
+    let answered = connect(&mut hub);
+    answered.send(b"GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    let (socket_bytes, path) = (1000, "/ok-peerconnection.js");
+    let reading = hub.connect(ANYWHERE, socket_bytes).expect("there is room");
+    reading.send(format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n").as_bytes());
+    let idle = connect(&mut hub);
+    for wire in [&answered, &reading, &idle] {
+        wire.arrive(usize::MAX);
+    }
+    hub.settle(|_| false);
+    hub.drain();
+    hub.settle(|_| reading.receive(usize::MAX).len() > 0);
+    assert!(idle.is_released());
+    for wire in [answered, reading] {
+        // Ours is said; the connection stays until the other side has had it.
+        assert!(!wire.is_released());
+        wire.end();
+        wire.arrive(usize::MAX);
+        hub.settle(|_| false);
+        assert!(wire.is_released());
+    }
+}

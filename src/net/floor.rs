@@ -188,6 +188,10 @@ impl<S: Socket> Floor<S> {
                 self.ping(key);
                 self.arm(key, self.config.ping_interval_ms);
             }
+            // The hub has not yet read all that there is; the pong may be among it.
+            (Life::Open, Speech::WebSocket { .. }) if conn.readable => {
+                self.arm(key, self.config.ping_interval_ms);
+            }
             (Life::Open, Speech::WebSocket { .. }) => {
                 debug!("{key} from {} answers no pings", conn.remote);
                 conn.life = Life::Terminating;
