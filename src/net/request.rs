@@ -37,6 +37,7 @@ impl<S: Socket> Switchboard<S> {
         }
         let mut held = std::mem::take(unfinished).bytes;
         let mut used = 0;
+        let cost_max = floor.cost + floor.turn_cost_max;
         while used < held.len() {
             match floor.answer(key, &held[used..]) {
                 Outcome::Answered(request_bytes) => {
@@ -44,9 +45,14 @@ impl<S: Socket> Switchboard<S> {
                     // A buffer full of short requests may ask for very much.
                     if floor.frames.is_full() {
                         floor.flush();
-                        if !floor.conns[key.index()].listens() {
-                            return;
-                        }
+                    }
+                    let conn = &mut floor.conns[key.index()];
+                    if !conn.listens() {
+                        return;
+                    }
+                    if floor.cost > cost_max && used < held.len() {
+                        conn.put_off = Some(held[used..].into());
+                        break;
                     }
                 }
                 Outcome::Over => return,
