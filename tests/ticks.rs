@@ -182,3 +182,86 @@ fn answers_survive_the_end() {
         assert!(wire.is_released());
     }
 }
+
+/// A buffer full of short requests once had all its long answers written in one turn, however many they were.
+#[test]
+fn many_requests_in_one_read_are_answered_in_turns() {
+    const REQUESTS: usize = 1_000;
+    let mut hub = TestHub::new(Config::default(), 1);
+    let request = "GET /ok-peerconnection.js HTTP/1.1\r\nHost: a\r\n\r\n";
+    let greedy = hub.connect(ANYWHERE, usize::MAX).expect("there is room");
+    let modest = connect(&mut hub);
+    greedy.send(request.repeat(REQUESTS).as_bytes());
+    modest.send(request.as_bytes());
+    hub.tick();
+    for wire in [&greedy, &modest] {
+        wire.arrive(usize::MAX);
+    }
+    hub.tick();
+    assert!(!modest.receive(usize::MAX).is_empty());
+    let mut answered = greedy.receive(usize::MAX);
+    let begins = |bytes: &[u8]| {
+        let text = String::from_utf8_lossy(bytes);
+        text.matches("HTTP/1.1 200 OK\r\n").count()
+    };
+    assert!((1..REQUESTS / 2).contains(&begins(&answered)));
+    hub.settle(|_| false);
+    answered.extend(greedy.receive(usize::MAX));
+    assert_eq!(begins(&answered), REQUESTS);
+}
+
+/// A channel with 40 subscribers, a watcher of what the hub says to them, and somebody who is about to publish 600 kB.
+fn watched_channel(queue_bytes: usize, window: usize) -> (TestHub, Vec<TestPeer>, TestPeer) {
+    let mut config = Config::default();
+    config.debout = true;
+    config.limits.queue_bytes = queue_bytes;
+    let mut hub = TestHub::new(config, 1);
+    let mut watcher = TestPeer::new(connect(&mut hub), "/");
+    watcher.say(r#"{"type":"deboutSelection","content":{"hub2client":true}}"#);
+    watcher.say(r#"{"type":"subscribe","content":{"channels":["w2dutnc-k7vsj2og"]}}"#);
+    settle(&mut hub, [&mut watcher]);
+    let mut readers = Vec::new();
+    for _ in 0..40 {
+        let wire = hub.connect(ANYWHERE, window).expect("there is room");
+        let mut reader = TestPeer::new(wire, "/");
+        reader.say(r#"{"type":"subscribe","content":{"channels":["news"]}}"#);
+        settle(&mut hub, [&mut reader]);
+        reader.pump(usize::MAX);
+        readers.push(reader);
+    }
+    let mut speaker = TestPeer::new(connect(&mut hub), "/");
+    settle(&mut hub, [&mut speaker]);
+    watcher.pump(usize::MAX);
+    let content = "x".repeat(600_000);
+    speaker.say(&format!(
+        r#"{{"type":"publish","content":{{"channel":"news","message":"{content}"}}}}"#
+    ));
+    speaker.wire().arrive(usize::MAX);
+    (hub, readers, speaker)
+}
+
+/// The copies on the debug stream of a message to many were once all written before the first of them was sent.
+#[test]
+fn copies_for_the_debug_stream_do_not_pile_up() {
+    let (mut hub, _readers, _speaker) = watched_channel(1 << 10, 2_000);
+    let measured = allocation_counter::measure(|| hub.settle(|_| false));
+    // The watcher's and the readers' queues are full at once; 40 copies would be 24 MB.
+    assert_eq!(hub.census().slow_readers, 41);
+    assert!(measured.bytes_max < 12 << 20, "{measured:?}");
+}
+
+/// A message that is written on both sides of a flush is the same on both.
+#[test]
+fn a_flush_in_the_middle_of_a_fan_out_shows_to_nobody() {
+    let (mut hub, mut readers, _speaker) = watched_channel(16 << 20, WINDOW);
+    hub.settle(|_| false);
+    let mut told = std::collections::BTreeSet::new();
+    for reader in &mut readers {
+        let texts = texts(reader);
+        assert_eq!(texts.len(), 1);
+        told.extend(texts);
+    }
+    assert_eq!(told.len(), 1);
+    // 24 MB of copies are more than may wait for the watcher.
+    assert_eq!(hub.census().slow_readers, 1);
+}
