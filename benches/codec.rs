@@ -98,7 +98,7 @@ fn write(criterion: &mut Criterion) {
             )
             .expect("a command that suits");
         let last = out.deliveries().last().expect("somebody hears of it");
-        let writer = Writer::new(true);
+        let writer = Writer::new(true, usize::MAX);
         let mut bytes = Vec::new();
         let (event, to) = (last.event, last.to);
         let mut given = Vec::new();

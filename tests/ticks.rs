@@ -126,8 +126,10 @@ fn who_leaves_first_is_seen_to_leave_first() {
 /// A pong that waited behind much else to be read once came too late, though it had been there in time.
 #[test]
 fn a_pong_that_the_hub_has_not_read_yet_is_no_silence() {
-    let mut config = Config::default();
-    config.read_buffer_bytes = 4096;
+    let config = Config {
+        read_buffer_bytes: 4096,
+        ..Config::default()
+    };
     let interval_ms = config.ping_interval_ms;
     let mut hub = TestHub::new(config, 1);
     let (mut peer, _) = join(&mut hub, "");
@@ -171,7 +173,7 @@ fn answers_survive_the_end() {
     }
     hub.settle(|_| false);
     hub.drain();
-    hub.settle(|_| reading.receive(usize::MAX).len() > 0);
+    hub.settle(|_| !reading.receive(usize::MAX).is_empty());
     assert!(idle.is_released());
     for wire in [answered, reading] {
         // Ours is said; the connection stays until the other side has had it.
@@ -212,8 +214,10 @@ fn many_requests_in_one_read_are_answered_in_turns() {
 
 /// A channel with 40 subscribers, a watcher of what the hub says to them, and somebody who is about to publish 600 kB.
 fn watched_channel(queue_bytes: usize, window: usize) -> (TestHub, Vec<TestPeer>, TestPeer) {
-    let mut config = Config::default();
-    config.debout = true;
+    let mut config = Config {
+        debout: true,
+        ..Config::default()
+    };
     config.limits.queue_bytes = queue_bytes;
     let mut hub = TestHub::new(config, 1);
     let mut watcher = TestPeer::new(connect(&mut hub), "/");
@@ -264,4 +268,26 @@ fn a_flush_in_the_middle_of_a_fan_out_shows_to_nobody() {
     assert_eq!(told.len(), 1);
     // 24 MB of copies are more than may wait for the watcher.
     assert_eq!(hub.census().slow_readers, 1);
+}
+
+/// A listing was as long as everything that the peers of a linkage say of themselves, which nothing bounds.
+#[test]
+fn a_listing_ends_where_the_askers_queue_would() {
+    let mut config = Config::default();
+    config.limits.queue_bytes = 64 << 10;
+    let mut hub = TestHub::new(config, 1);
+    let properties = format!(r#","properties":{{"a":"{}"}}"#, "x".repeat(8_000));
+    let _crowd: Vec<_> = (0..30).map(|_| join(&mut hub, &properties)).collect();
+    let (mut asker, _) = join(&mut hub, "");
+    texts(&mut asker);
+    asker.say(r#"{"type":"retrievePeers","messageid":"m"}"#);
+    settle(&mut hub, [&mut asker]);
+    let texts = texts(&mut asker);
+    let [answer] = texts.as_slice() else {
+        panic!("one answer: {} texts", texts.len());
+    };
+    assert!((56 << 10..80 << 10).contains(&answer.len()));
+    let answer: serde_json::Value = serde_json::from_str(answer).expect("JSON");
+    let peers = answer["content"]["peers"].as_array().expect("peers");
+    assert!((6..10).contains(&peers.len()), "{} peers", peers.len());
 }

@@ -109,7 +109,7 @@ impl<S: Socket> Switchboard<S> {
             floor: Floor {
                 hub: Hub::new(rules, RandomState::new(), now.monotonic_ms),
                 reader: ok::Reader::new(limits.clone(), cipher),
-                writer: ok::Writer::new(config.remote_address),
+                writer: ok::Writer::new(config.remote_address, limits.queue_bytes),
                 web: Web::new(env!("CARGO_PKG_VERSION"), clock),
                 connections_max: limits.connections.min(connections_max).min(Hub::CAPACITY),
                 conns: Slab::new(),
