@@ -36,8 +36,9 @@
 //! - *claim*, *holder*: a connection's wish for an id that is in use; the peer that has it
 //! - *event*, *delivery*, *outbox*: something to tell; one receiver of it; both, until they are frames
 //! - *token*: a piece of text that the hub compares and forwards but does not understand
-//! - *tick*: one round of the loop; *span*: a piece of the bytes that a tick has to say; *backlog*: what a socket did not
-//!   take
+//! - *tick*: one round of the loop; *turn*: one connection's share of its reading; *loud*: who needs more than one turn for
+//!   what was read
+//! - *span*: a piece of the bytes that a tick has to say; *backlog*: what a socket did not take
 //! - *fault*: a peer's mistake; *condemned*: over, and removed by the next reap
 
 pub mod config;

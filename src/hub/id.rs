@@ -56,8 +56,7 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// A stock of random bytes and the present time, from which ids are made.
-#[derive(Debug)]
+/// A stock of random bytes and the present time, from which ids are made. Its `Debug` text does not tell what comes.
 pub struct FreshIds {
     stock: Vec<u8>,
     used: usize,
@@ -71,6 +70,12 @@ impl Default for FreshIds {
             used: 0,
             time: [b'0'; 8],
         }
+    }
+}
+
+impl fmt::Debug for FreshIds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("FreshIds")
     }
 }
 
@@ -167,5 +172,6 @@ mod tests {
         assert!(!secret.matches(""));
         assert!(!secret.matches(&"a8".repeat(16)));
         assert_eq!(format!("{secret:?}"), "(secret)");
+        assert_eq!(format!("{ids:?}"), "FreshIds");
     }
 }
