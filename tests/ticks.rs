@@ -291,3 +291,34 @@ fn a_listing_ends_where_the_askers_queue_would() {
     let peers = answer["content"]["peers"].as_array().expect("peers");
     assert!((6..10).contains(&peers.len()), "{} peers", peers.len());
 }
+
+/// An answer after which the connection closes was once cut off after a fixed time, however steadily it was read.
+#[test]
+fn the_last_answer_may_be_read_slowly() {
+    let config = Config::default();
+    let close_timeout_ms = config.close_timeout_ms;
+    let mut hub = TestHub::new(config, 1);
+    let ask = |hub: &mut TestHub| {
+        let wire = hub.connect(ANYWHERE, 4_000).expect("there is room");
+        wire.send(b"GET /ok-peerconnection.js HTTP/1.0\r\nHost: a\r\n\r\n");
+        wire.arrive(usize::MAX);
+        hub.settle(|_| false);
+        wire
+    };
+    let wire = ask(&mut hub);
+    let mut answer = Vec::new();
+    while !wire.is_over() {
+        answer.extend(wire.receive(usize::MAX));
+        hub.settle(|_| false);
+        hub.advance(close_timeout_ms / 2, |_| false);
+        assert!(answer.len() < 1 << 20);
+    }
+    let text = String::from_utf8(answer).expect("text");
+    let (head, body) = text.split_once("\r\n\r\n").expect("a head");
+    assert!(body.len() > 20_000);
+    assert!(head.contains(&format!("Content-Length: {}\r\n", body.len())));
+    // Who takes nothing is not waited for.
+    let idle = ask(&mut hub);
+    hub.advance(close_timeout_ms + 10, |_| false);
+    assert!(idle.is_released());
+}

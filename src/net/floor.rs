@@ -286,6 +286,7 @@ impl<S: Socket> Floor<S> {
             return;
         }
         let most = self.config.limits.queue_bytes;
+        let waited_bytes = conn.out.backlog_bytes();
         let flushed = if conn.write_blocked {
             Ok(conn.out.keep(&self.frames, most))
         } else {
@@ -293,7 +294,14 @@ impl<S: Socket> Floor<S> {
         };
         match flushed {
             Ok(Flushed::Empty) => self.all_written(key),
-            Ok(Flushed::Blocked) => conn.write_blocked = true,
+            Ok(Flushed::Blocked) => {
+                conn.write_blocked = true;
+                // Who takes its last bytes slowly, but takes them, has time for the rest.
+                let is_ending = matches!(conn.life, Life::Parting | Life::Lingering);
+                if is_ending && conn.out.backlog_bytes() < waited_bytes {
+                    self.arm(key, self.config.close_timeout_ms);
+                }
+            }
             Ok(Flushed::Overflow) => {
                 self.census.slow_readers += 1;
                 limited!(
