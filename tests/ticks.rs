@@ -322,3 +322,20 @@ fn the_last_answer_may_be_read_slowly() {
     hub.advance(close_timeout_ms + 10, |_| false);
     assert!(idle.is_released());
 }
+
+/// The refusal of a HEAD request once had a body.
+#[test]
+fn a_refused_head_is_answered_without_a_body() {
+    let mut hub = TestHub::new(Config::default(), 1);
+    for (method, has_body) in [("HEAD", false), ("GET", true)] {
+        let wire = connect(&mut hub);
+        let head = format!("{method} / HTTP/1.1\r\nHost: a\r\nContent-Length: 999999999\r\n\r\n");
+        wire.send(head.as_bytes());
+        wire.arrive(usize::MAX);
+        hub.settle(|_| false);
+        let answer = String::from_utf8(wire.receive(usize::MAX)).expect("text");
+        let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
+        assert!(head.starts_with("HTTP/1.1 413 "), "{head}");
+        assert_eq!(!body.is_empty(), has_body, "{method}");
+    }
+}

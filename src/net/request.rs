@@ -87,7 +87,8 @@ impl<S: Socket> Floor<S> {
         match self.try_answer(key, bytes) {
             Ok(outcome) => outcome,
             Err(fault) => {
-                self.respond(key, &fault.response(), false, false);
+                let head_only = bytes.starts_with(b"HEAD ");
+                self.respond(key, &fault.response(), head_only, false);
                 Outcome::Over
             }
         }
