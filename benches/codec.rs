@@ -98,14 +98,14 @@ fn write(criterion: &mut Criterion) {
             )
             .expect("a command that suits");
         let last = out.deliveries().last().expect("somebody hears of it");
-        let writer = Writer::new(true);
+        let writer = Writer::new(true, usize::MAX);
         let mut bytes = Vec::new();
         let (event, to) = (last.event, last.to);
         let mut given = Vec::new();
         let mut write = |bytes: &mut Vec<u8>| {
             bytes.clear();
             given.clear();
-            room.ids.top_up(|stock| stock.fill(7));
+            room.ids.top_up(0, |stock| stock.fill(7));
             let mut occasion = Occasion {
                 hub: &room.hub,
                 unix_ms: 1_790_000_000_000,
@@ -164,7 +164,7 @@ impl Room {
                 ),
             );
             let subscribe = message("subscribe", r#"{"channels":["news"]}"#);
-            room.ids.top_up(|stock| {
+            room.ids.top_up(0, |stock| {
                 let chance = dice.bytes(stock.len() as u64);
                 stock.copy_from_slice(&chance);
             });

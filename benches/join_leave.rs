@@ -81,7 +81,7 @@ impl Linkage {
     }
 
     fn join(&mut self, heard: bool, out: &mut Outbox<'static>) -> PeerKey {
-        self.ids.top_up(|stock| {
+        self.ids.top_up(0, |stock| {
             let chance = self.dice.bytes(stock.len() as u64);
             stock.copy_from_slice(&chance);
         });

@@ -20,8 +20,8 @@
 //! 5. [`Hub::handle`](hub::Hub::handle) changes the state
 //! 6. the members of a linkage or a channel are the receivers
 //! 7. the [`Outbox`](hub::event::Outbox) keeps each event once and, per receiver, eight bytes
-//! 8. fan-out has [`dialect::ok::Writer`] write each event at most once and puts a span of the tick's bytes into each
-//!    receiver's queue
+//! 8. fan-out has [`dialect::ok::Writer`] write each event once, however many receive it, and puts a span of the tick's
+//!    bytes into each receiver's queue; a tick that has very much to say is flushed in between
 //! 9. `reap` removes what earlier steps condemned; its leave-events pass through 6 to 8 like any other
 //! 10. `flush` writes every connection that has something once; what is left over waits for the writable edge
 //!
@@ -36,8 +36,9 @@
 //! - *claim*, *holder*: a connection's wish for an id that is in use; the peer that has it
 //! - *event*, *delivery*, *outbox*: something to tell; one receiver of it; both, until they are frames
 //! - *token*: a piece of text that the hub compares and forwards but does not understand
-//! - *tick*: one round of the loop; *span*: a piece of the bytes that a tick has to say; *backlog*: what a socket did not
-//!   take
+//! - *tick*: one round of the loop; *turn*: one connection's share of its reading; *loud*: who needs more than one turn for
+//!   what was read
+//! - *span*: a piece of the bytes that a tick has to say; *backlog*: what a socket did not take
 //! - *fault*: a peer's mistake; *condemned*: over, and removed by the next reap
 
 pub mod config;

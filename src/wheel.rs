@@ -1,6 +1,7 @@
 //! A hierarchical timer wheel: deadline in, what has come due out.
 //!
-//! Owns: every armed deadline of the driver (the expire phase of a tick, before step 9 of the message path).
+//! Owns: the armed deadlines of the hub in one wheel and those of the connections in another (the expire phase of a tick,
+//! before step 9 of the message path).
 //! Must not: read a clock (the time is an argument), call back, or round a deadline down.
 //!
 //! Time is counted in ticks of the resolution, and a tick is read as eleven digits of six bits. A timer lies on the level

@@ -101,7 +101,7 @@ impl Room {
             pending_requests_max: 3,
         };
         let mut ids = FreshIds::default();
-        ids.top_up(|stock| {
+        ids.top_up(0, |stock| {
             for (place, byte) in stock.iter_mut().enumerate() {
                 *byte = (place * 151 % 251) as u8;
             }

@@ -267,7 +267,7 @@ const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
 /// The most for sizes: fits `usize` on every target, and the sum of three still fits 32 bits.
 const GIB: u64 = 1 << 30;
-/// Connections are numbered in 32 bits; ten million is beyond what one machine's memory holds and far below that.
+/// Below `Hub::CAPACITY`, 2^22, and beyond what one machine's memory holds.
 const CONNECTIONS_MOST: u64 = 4_000_000;
 /// The ids that the hub makes, and the name of the debout channel, are 16 bytes long and must themselves fit.
 const ID_BYTES: u64 = 16;

@@ -266,8 +266,9 @@ impl Twin {
     /// What a switchboard does before each message.
     fn begin(&mut self) -> Outbox<'static> {
         let [hubs, models] = &mut self.chance;
-        self.ids.top_up(|stock| hubs.fill(stock));
-        self.model.ids.top_up(|stock| models.fill(stock));
+        let claims = self.hub.claim_count();
+        self.ids.top_up(claims, |stock| hubs.fill(stock));
+        self.model.ids.top_up(claims, |stock| models.fill(stock));
         Outbox::default()
     }
 

@@ -64,15 +64,10 @@ impl Channels {
         }
     }
 
-    /// Subscribes `peer`; whether that changed anything. O(1).
-    pub(super) fn join(
-        &mut self,
-        peers: &mut Arena<PeerKey, Peer>,
-        peer: PeerKey,
-        name: &str,
-    ) -> bool {
+    /// Subscribes `peer`, if it is not. O(1).
+    pub(super) fn join(&mut self, peers: &mut Arena<PeerKey, Peer>, peer: PeerKey, name: &str) {
         let channel = match self.find(name) {
-            Some(channel) if self.membership(peer, channel).is_some() => return false,
+            Some(channel) if self.membership(peer, channel).is_some() => return,
             Some(channel) => channel,
             None => self.open(name),
         };
@@ -92,23 +87,16 @@ impl Channels {
             .insert_unique(pair_hash(peer, channel), membership, |&key| {
                 pair_hash(memberships[key].peer, memberships[key].channel)
             });
-        true
     }
 
-    /// Unsubscribes `peer`; whether that changed anything. O(1).
-    pub(super) fn leave(
-        &mut self,
-        peers: &mut Arena<PeerKey, Peer>,
-        peer: PeerKey,
-        name: &str,
-    ) -> bool {
+    /// Unsubscribes `peer`, if it is subscribed. O(1).
+    pub(super) fn leave(&mut self, peers: &mut Arena<PeerKey, Peer>, peer: PeerKey, name: &str) {
         let membership = self
             .find(name)
             .and_then(|channel| self.membership(peer, channel));
         if let Some(membership) = membership {
             self.remove(peers, membership);
         }
-        membership.is_some()
     }
 
     /// Unsubscribes `peer` from everything. O(its channels).

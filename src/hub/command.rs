@@ -136,13 +136,22 @@ pub struct Initiation<'a> {
     pub resume: Option<Resume<'a>>,
 }
 
-/// The resume extension of the hub's own client.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The resume extension of the hub's own client. Its `Debug` text withholds the secret.
+#[derive(Clone, PartialEq, Eq)]
 pub enum Resume<'a> {
     /// Asks for a secret.
     Ask,
     /// Shows the secret that belongs to the wanted id.
     Secret(Cow<'a, str>),
+}
+
+impl fmt::Debug for Resume<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Resume::Ask => "Ask",
+            Resume::Secret(_) => "Secret(…)",
+        })
+    }
 }
 
 /// The kinds of messages on the debug stream.

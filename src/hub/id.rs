@@ -56,10 +56,9 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// A stock of random bytes and the present time, from which ids are made.
-#[derive(Debug)]
+/// A stock of random bytes and the present time, from which ids are made. Its `Debug` text does not tell what comes.
 pub struct FreshIds {
-    stock: Box<[u8; FreshIds::STOCK]>,
+    stock: Vec<u8>,
     used: usize,
     time: [u8; 8],
 }
@@ -67,17 +66,21 @@ pub struct FreshIds {
 impl Default for FreshIds {
     fn default() -> FreshIds {
         FreshIds {
-            stock: Box::new([0; FreshIds::STOCK]),
-            used: FreshIds::STOCK,
+            stock: Vec::new(),
+            used: 0,
             time: [b'0'; 8],
         }
     }
 }
 
+impl fmt::Debug for FreshIds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("FreshIds")
+    }
+}
+
 impl FreshIds {
-    /// Bytes in a full stock.
-    const STOCK: usize = 4096;
-    /// Bytes that are always there before a command: far more than the few ids that one command makes.
+    /// Bytes that are always there before the hub is asked for something: far more than the few ids that one command makes.
     const RESERVE: usize = 1024;
 
     /// Sets the time that ids carry, ms since 1970.
@@ -88,10 +91,15 @@ impl FreshIds {
         }
     }
 
-    /// Refills the stock if it runs low; `fill` must fill all it is given with random bytes.
-    pub fn top_up(&mut self, fill: impl FnOnce(&mut [u8])) {
-        if Self::STOCK - self.used < Self::RESERVE {
-            fill(self.stock.as_mut_slice());
+    /// Refills the stock if it runs low; `fill` must fill all it is given with random bytes. `claims` are those that are
+    /// open: the next thing that the hub does may end all of them, and give everybody whom it lets in a secret. The stock
+    /// is four times what must be there, so that a byte used costs O(1).
+    pub fn top_up(&mut self, claims: usize, fill: impl FnOnce(&mut [u8])) {
+        let least = Self::RESERVE + claims * size_of::<Secret>();
+        if self.stock.len() - self.used < least {
+            self.stock.resize(4 * least, 0);
+            self.stock.shrink_to(4 * least);
+            fill(&mut self.stock);
             self.used = 0;
         }
     }
@@ -140,7 +148,7 @@ mod tests {
     fn ids_have_the_form_that_clients_read() {
         let mut ids = FreshIds::default();
         ids.set_time(1_790_000_000_000);
-        ids.top_up(|stock| {
+        ids.top_up(0, |stock| {
             for (place, byte) in stock.iter_mut().enumerate() {
                 *byte = (place * 151 % 251) as u8;
             }
@@ -157,12 +165,13 @@ mod tests {
     #[test]
     fn a_secret_matches_itself_only() {
         let mut ids = FreshIds::default();
-        ids.top_up(|stock| stock.fill(0xa7));
+        ids.top_up(0, |stock| stock.fill(0xa7));
         let secret = ids.secret();
         assert!(secret.matches(&"a7".repeat(16)));
         assert!(!secret.matches(&"a7".repeat(15)));
         assert!(!secret.matches(""));
         assert!(!secret.matches(&"a8".repeat(16)));
         assert_eq!(format!("{secret:?}"), "(secret)");
+        assert_eq!(format!("{ids:?}"), "FreshIds");
     }
 }

@@ -1,8 +1,8 @@
 //! The rules of the hub: who is there, who hears what (steps 5 to 7 of the message path).
 //!
 //! Pure: no socket, clock, randomness or JSON comes in here. Commands and the time go in, events come out in the outbox
-//! that the caller lends, until `next_deadline`. The hub owns the deadlines of its own promises (nudges, requests,
-//! claims), in its own wheel. Source: `PROTOCOLS.md` section 1.
+//! that the caller lends. The hub owns the deadlines of its own promises (nudges, requests, claims), in its own wheel;
+//! `next_deadline` says when the next `expire` is due. Source: `PROTOCOLS.md` section 1.
 
 mod channel;
 mod check;
@@ -317,6 +317,11 @@ impl Hub {
     /// How many peers there are.
     pub fn peer_count(&self) -> usize {
         self.peers.len()
+    }
+
+    /// How many claims to ids are open: what `FreshIds::top_up` must know.
+    pub fn claim_count(&self) -> usize {
+        self.claims.len()
     }
 
     /// The time between two nudges, ms.

@@ -101,11 +101,6 @@ impl Peer {
         self.stage
     }
 
-    /// The linkage it is in; none unless it has joined.
-    pub fn linkage(&self) -> LinkageKey {
-        self.linkage
-    }
-
     /// Whether it wants to hear of the others in its linkage.
     pub fn hears(&self) -> bool {
         self.hears

@@ -74,7 +74,10 @@ impl Hub {
         about: PeerKey,
         shown: Shown<'a>,
     ) {
-        let Some(channel) = self.debout_channel().filter(|_| self.rules.debout) else {
+        if !self.rules.debout {
+            return;
+        }
+        let Some(channel) = self.debout_channel() else {
             return;
         };
         let cluster = self.peers[about].card.debout_cluster.as_deref();

@@ -1,7 +1,7 @@
 //! Lists whose links are stored inside the elements (intrusive lists).
 //!
 //! Owns: the order of the elements, as head and tail here and as [`Links`] inside each record. Serves linkages and
-//! memberships (step 6), the dirty, read-again and condemned lists (steps 8 to 10) and the slots of the wheel.
+//! memberships (step 6), the requests and claims of a peer (step 5) and the slots of the wheel.
 //! Must not: own a record or allocate. Joining and leaving cost a few stores, whatever the length.
 //! The shape comes from section 10 of the house style: a small trait names which link field a list runs through.
 use std::fmt;

@@ -63,8 +63,8 @@ pub(super) struct Conn<S> {
 /// What a connection speaks.
 #[derive(Debug)]
 pub(super) enum Speech {
-    /// HTTP, with the bytes of an unfinished request.
-    Http(Vec<u8>),
+    /// HTTP, with what has come of an unfinished request.
+    Http(Unfinished),
     /// WebSocket.
     WebSocket {
         /// Between its bytes and its messages.
@@ -72,6 +72,14 @@ pub(super) enum Speech {
         /// Whom the messages are for.
         party: Party,
     },
+}
+
+/// The beginning of an HTTP request.
+#[derive(Debug, Default)]
+pub(super) struct Unfinished {
+    pub(super) bytes: Vec<u8>,
+    /// Fewer bytes than these are not worth a look: with a known head the size of the whole request.
+    pub(super) bytes_needed: usize,
 }
 
 /// At whose end of a WebSocket messages arrive.
@@ -110,7 +118,7 @@ impl<S: Socket> Conn<S> {
         Conn {
             socket,
             out: OutQueue::new(),
-            speech: Speech::Http(Vec::new()),
+            speech: Speech::Http(Unfinished::default()),
             life,
             refused: life == Life::Refused,
             remote,

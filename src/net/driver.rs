@@ -90,7 +90,8 @@ const LISTENERS: usize = usize::MAX - 2;
 impl Server {
     /// Events that one wait may bring; more wait in the system.
     const EVENTS: usize = 1024;
-    /// Connections accepted in one tick, so that a flood of newcomers does not stall those who are in.
+    /// Connections accepted at one address in one tick, so that a flood of newcomers stalls neither those who are in nor
+    /// those at another address.
     const ACCEPTS: usize = 128;
     /// Rest after the system had no descriptor for a newcomer, ms.
     const ACCEPT_REST_MS: Millis = 100;
@@ -258,8 +259,8 @@ impl Server {
             return;
         }
         self.accept_again_at = None;
-        let mut left = Self::ACCEPTS;
         for place in 0..self.listeners.len() {
+            let mut left = Self::ACCEPTS;
             while left > 0 && self.listeners[place].ready {
                 left -= 1;
                 let rest = match self.listeners[place].accept() {

@@ -1,7 +1,8 @@
 //! Events on their way out: who receives what becomes frames in queues (step 8 of the message path).
 //!
 //! Each event is encoded once, when its first receiver is met; every receiver after that costs a look at its connection
-//! and a span. Nothing is written here: `flush` does that once in a tick.
+//! and a span. Nothing is written here: `flush` does that once in a tick, or sooner if the tick has very much to say;
+//! an event that has receivers on both sides of a flush is encoded on both.
 
 use super::Socket;
 use super::conn::ConnKey;
@@ -25,12 +26,18 @@ impl<S: Socket> Floor<S> {
         self.cost += out.deliveries().len() as u64 * DELIVERY_COST;
         self.given_ids.clear();
         for &Delivery { to, event } in out.deliveries() {
+            let known = self.spans[event as usize];
+            let known = known.filter(|&(number, _)| number == self.flush_number);
+            // Very many events, or copies of a large one, must not pile up.
+            if known.is_none() && self.frames.is_full() {
+                self.flush();
+            }
             let key = self.conn_of_peer[to.index()];
             if !self.takes_messages(key) {
                 continue;
             }
-            let span = match (self.spans[event as usize], &out.events()[event as usize]) {
-                (Some(span), _) => span,
+            let span = match (known, &out.events()[event as usize]) {
+                (Some((_, span)), _) => span,
                 (None, &Event::Close { code, reason }) => {
                     self.close(key, code, reason);
                     continue;
@@ -59,7 +66,7 @@ impl<S: Socket> Floor<S> {
 
     fn encode(&mut self, out: &Outbox<'_>, event: u32, to: PeerKey) -> Span {
         self.text.clear();
-        self.ids.top_up(|stock| self.entropy.fill(stock));
+        self.restock_ids();
         let mut occasion = Occasion {
             hub: &self.hub,
             unix_ms: self.now.unix_ms,
@@ -71,7 +78,7 @@ impl<S: Socket> Floor<S> {
         self.cost += self.text.len() as u64;
         let text = &self.text;
         let span = self.frames.append(|bytes| frame::write_text(text, bytes));
-        self.spans[event as usize] = Some(span);
+        self.spans[event as usize] = Some((self.flush_number, span));
         span
     }
 }

@@ -38,13 +38,15 @@ pub(super) struct Floor<S> {
     pub(super) frames: Frames,
     /// Where an event becomes text before it becomes a frame.
     pub(super) text: Vec<u8>,
-    /// The frame of each event of the outbox that has one already.
-    pub(super) spans: Vec<Option<Span>>,
+    /// The frame of each event of the outbox that has one already, and in which flush it goes out.
+    pub(super) spans: Vec<Option<(u32, Span)>>,
     /// The id of each event of the outbox that came without one and has been given one.
     pub(super) given_ids: Vec<Option<Id>>,
     pub(super) outbox: Outbox<'static>,
     /// Where a session leaves pongs and the answer to a close.
     pub(super) replies: Vec<u8>,
+    /// The number of the next flush; spans are worth nothing after theirs.
+    pub(super) flush_number: u32,
     pub(super) dirty: Vec<ConnKey>,
     pub(super) condemned: Vec<ConnKey>,
     pub(super) ids: FreshIds,
@@ -77,11 +79,17 @@ impl<S: Socket> Floor<S> {
         act: impl FnOnce(&mut Hub, &mut Outbox<'static>, &mut FreshIds) -> R,
     ) -> R {
         let mut out = std::mem::take(&mut self.outbox);
-        self.ids.top_up(|stock| self.entropy.fill(stock));
+        self.restock_ids();
         let result = act(&mut self.hub, &mut out, &mut self.ids);
         self.deliver(&out);
         self.outbox = out.recycle();
         result
+    }
+
+    /// Sees to it that there are random bytes enough for whatever the hub does next.
+    pub(super) fn restock_ids(&mut self) {
+        let claims = self.hub.claim_count();
+        self.ids.top_up(claims, |stock| self.entropy.fill(stock));
     }
 
     /// Queues a close frame and waits for the peer's. Frames that come later are not for this connection any more.
@@ -122,6 +130,7 @@ impl<S: Socket> Floor<S> {
     /// Queues bytes for one connection.
     pub(super) fn say(&mut self, key: ConnKey, write: impl FnOnce(&mut Vec<u8>)) {
         let span = self.frames.append(write);
+        self.cost += span.bytes();
         self.conns[key.index()].out.push(&mut self.frames, span);
         self.mark_dirty(key);
     }
@@ -182,6 +191,10 @@ impl<S: Socket> Floor<S> {
                 self.ping(key);
                 self.arm(key, self.config.ping_interval_ms);
             }
+            // The hub has not yet read all that there is; the pong may be among it.
+            (Life::Open, Speech::WebSocket { .. }) if conn.readable => {
+                self.arm(key, self.config.ping_interval_ms);
+            }
             (Life::Open, Speech::WebSocket { .. }) => {
                 debug!("{key} from {} answers no pings", conn.remote);
                 conn.life = Life::Terminating;
@@ -191,7 +204,7 @@ impl<S: Socket> Floor<S> {
                 self.arm(key, Self::TERMINATE_GRACE_MS);
             }
             (Life::Open | Life::Refused, Speech::Http(unfinished)) => {
-                if unfinished.is_empty() {
+                if unfinished.bytes.is_empty() {
                     self.kill(key);
                 } else {
                     self.answer_timeout(key);
@@ -210,10 +223,14 @@ impl<S: Socket> Floor<S> {
 
     /// Removes what is condemned. The leave-events that this makes go the way of all events.
     pub(super) fn reap(&mut self) {
-        while let Some(key) = self.condemned.pop() {
+        let mut condemned = std::mem::take(&mut self.condemned);
+        for key in condemned.drain(..) {
+            // It may be there twice: closed first and then killed.
             let Some(conn) = self.conns.get_mut(key.index()) else {
                 continue;
             };
+            // What kills it from here on condemns it anew.
+            let is_dead = conn.life == Life::Dead;
             let peer = conn.peer();
             if let (Some(_), Speech::WebSocket { party, .. }) = (peer, &mut conn.speech) {
                 *party = Party::Nobody;
@@ -223,13 +240,15 @@ impl<S: Socket> Floor<S> {
                 self.with_hub(|hub, out, ids| hub.depart(peer, ids, out));
                 self.hub.forget(peer);
             }
-            if self.conns[key.index()].life == Life::Dead {
+            if is_dead {
                 self.remove(key);
             }
         }
+        condemned.append(&mut self.condemned);
+        self.condemned = condemned;
     }
 
-    pub(super) fn remove(&mut self, key: ConnKey) {
+    fn remove(&mut self, key: ConnKey) {
         self.disarm(key);
         let conn = self.conns.remove(key.index());
         if conn.refused {
@@ -255,6 +274,7 @@ impl<S: Socket> Floor<S> {
         }
         self.dirty = dirty;
         self.frames.reset();
+        self.flush_number = self.flush_number.wrapping_add(1);
         if self.text.capacity() > Frames::BYTES_MAX {
             self.text = Vec::new();
         }
@@ -266,6 +286,7 @@ impl<S: Socket> Floor<S> {
             return;
         }
         let most = self.config.limits.queue_bytes;
+        let waited_bytes = conn.out.backlog_bytes();
         let flushed = if conn.write_blocked {
             Ok(conn.out.keep(&self.frames, most))
         } else {
@@ -273,7 +294,14 @@ impl<S: Socket> Floor<S> {
         };
         match flushed {
             Ok(Flushed::Empty) => self.all_written(key),
-            Ok(Flushed::Blocked) => conn.write_blocked = true,
+            Ok(Flushed::Blocked) => {
+                conn.write_blocked = true;
+                // Who takes its last bytes slowly, but takes them, has time for the rest.
+                let is_ending = matches!(conn.life, Life::Parting | Life::Lingering);
+                if is_ending && conn.out.backlog_bytes() < waited_bytes {
+                    self.arm(key, self.config.close_timeout_ms);
+                }
+            }
             Ok(Flushed::Overflow) => {
                 self.census.slow_readers += 1;
                 limited!(

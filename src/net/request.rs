@@ -1,10 +1,11 @@
 //! Plain HTTP on the port: requests are answered by `web`, upgrades turn the connection into a WebSocket.
 //!
 //! Whatever is no upgrade ends here and never reaches the hub. A request may come in pieces and several may come in one;
-//! an unfinished one is kept, within the bounds on heads and bodies, until its deadline.
+//! an unfinished one is kept, within the bounds on heads and bodies, until its deadline. Once its head is known it is not
+//! looked at again before it is all there: what trickles in costs no more than its copying.
 
 use super::Socket;
-use super::conn::{ConnKey, Life, Party, Speech};
+use super::conn::{ConnKey, Life, Party, Speech, Unfinished};
 use super::floor::Floor;
 use super::switchboard::Switchboard;
 use crate::dialect::Dialect;
@@ -12,8 +13,8 @@ use crate::wire::{HttpFault, Response, Session, Upgrade, http_date, parse_head};
 
 /// What became of the bytes of one request.
 enum Outcome {
-    /// It is not all there.
-    Unfinished,
+    /// It is not all there; with fewer bytes than these it cannot be.
+    Unfinished(usize),
     /// It is answered; so many bytes were its own.
     Answered(usize),
     /// It was answered with an upgrade; so many bytes were its own.
@@ -29,40 +30,49 @@ impl<S: Socket> Switchboard<S> {
         let Speech::Http(unfinished) = &mut floor.conns[key.index()].speech else {
             unreachable!("only HTTP input comes here");
         };
-        let mut held = std::mem::take(unfinished);
-        let begins = held.is_empty();
-        let joined;
-        let mut rest: &[u8] = if begins {
-            &self.input[..bytes]
-        } else {
-            held.extend_from_slice(&self.input[..bytes]);
-            joined = held;
-            &joined
-        };
-        while !rest.is_empty() {
-            match floor.answer(key, rest) {
-                Outcome::Answered(used) => {
-                    rest = &rest[used..];
+        let held_bytes = unfinished.bytes.len();
+        unfinished.bytes.extend_from_slice(&self.input[..bytes]);
+        if unfinished.bytes.len() < unfinished.bytes_needed {
+            return;
+        }
+        let mut held = std::mem::take(unfinished).bytes;
+        let mut used = 0;
+        let cost_max = floor.cost + floor.turn_cost_max;
+        while used < held.len() {
+            match floor.answer(key, &held[used..]) {
+                Outcome::Answered(request_bytes) => {
+                    used += request_bytes;
                     // A buffer full of short requests may ask for very much.
                     if floor.frames.is_full() {
                         floor.flush();
-                        if !floor.conns[key.index()].listens() {
-                            return;
-                        }
+                    }
+                    let conn = &mut floor.conns[key.index()];
+                    if !conn.listens() {
+                        return;
+                    }
+                    if floor.cost > cost_max && used < held.len() {
+                        conn.put_off = Some(held[used..].into());
+                        break;
                     }
                 }
                 Outcome::Over => return,
-                Outcome::Upgraded(used) => {
+                Outcome::Upgraded(head_bytes) => {
                     // What follows the head has come with the last read, or the head would have been answered before.
-                    let following = rest.len() - used;
+                    let following = held.len() - used - head_bytes;
                     return self.take_in_websocket(key, bytes - following..bytes);
                 }
-                Outcome::Unfinished => {
-                    if begins || rest.len() < bytes {
+                Outcome::Unfinished(bytes_needed) => {
+                    if held_bytes == 0 || used > 0 {
                         floor.arm(key, floor.config.handshake_timeout_ms);
                     }
-                    let kept = rest.to_vec();
-                    floor.conns[key.index()].speech = Speech::Http(kept);
+                    if used > 0 {
+                        held.drain(..used);
+                        held.shrink_to_fit();
+                    }
+                    floor.conns[key.index()].speech = Speech::Http(Unfinished {
+                        bytes: held,
+                        bytes_needed,
+                    });
                     return;
                 }
             }
@@ -77,7 +87,8 @@ impl<S: Socket> Floor<S> {
         match self.try_answer(key, bytes) {
             Ok(outcome) => outcome,
             Err(fault) => {
-                self.respond(key, &fault.response(), false, false);
+                let head_only = bytes.starts_with(b"HEAD ");
+                self.respond(key, &fault.response(), head_only, false);
                 Outcome::Over
             }
         }
@@ -86,7 +97,7 @@ impl<S: Socket> Floor<S> {
     fn try_answer(&mut self, key: ConnKey, bytes: &[u8]) -> Result<Outcome, HttpFault> {
         let limits = &self.config.limits;
         let Some((head, head_bytes)) = parse_head(bytes, limits.head_bytes)? else {
-            return Ok(Outcome::Unfinished);
+            return Ok(Outcome::Unfinished(bytes.len() + 1));
         };
         let refused = self.conns[key.index()].life == Life::Refused || !self.status().ready;
         let upgrade = head.upgrade();
@@ -111,7 +122,7 @@ impl<S: Socket> Floor<S> {
         }
         let end = head_bytes + body_bytes as usize;
         let Some(body) = bytes.get(head_bytes..end) else {
-            return Ok(Outcome::Unfinished);
+            return Ok(Outcome::Unfinished(end));
         };
         let body = if self.web.wants_body(&head) {
             body
@@ -158,7 +169,7 @@ impl<S: Socket> Floor<S> {
             party,
         };
         // With one phase for both, a ping and a nudge of the same interval go out in one write.
-        self.ids.top_up(|stock| self.entropy.fill(stock));
+        self.restock_ids();
         let phase = self.ids.number();
         match self.config.ping_interval_ms {
             0 => self.disarm(key),

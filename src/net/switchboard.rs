@@ -109,7 +109,7 @@ impl<S: Socket> Switchboard<S> {
             floor: Floor {
                 hub: Hub::new(rules, RandomState::new(), now.monotonic_ms),
                 reader: ok::Reader::new(limits.clone(), cipher),
-                writer: ok::Writer::new(config.remote_address),
+                writer: ok::Writer::new(config.remote_address, limits.queue_bytes),
                 web: Web::new(env!("CARGO_PKG_VERSION"), clock),
                 connections_max: limits.connections.min(connections_max).min(Hub::CAPACITY),
                 conns: Slab::new(),
@@ -121,6 +121,7 @@ impl<S: Socket> Switchboard<S> {
                 given_ids: Vec::new(),
                 outbox: Outbox::default(),
                 replies: Vec::new(),
+                flush_number: 0,
                 dirty: Vec::new(),
                 condemned: Vec::new(),
                 ids: FreshIds::default(),
@@ -227,11 +228,20 @@ impl<S: Socket> Switchboard<S> {
         let keys: Vec<ConnKey> = self.floor.keys().collect();
         for key in keys {
             let conn = &self.floor.conns[key.index()];
-            match conn.speech {
-                Speech::WebSocket { .. } => self.floor.close(key, 1001, "the hub is shutting down"),
-                Speech::Http(ref unfinished) if !unfinished.is_empty() => {}
-                Speech::Http(_) if conn.out.is_empty() => self.floor.kill(key),
-                Speech::Http(_) => self.floor.end_after_writing(key, Life::Parting),
+            match (conn.life, &conn.speech) {
+                (Life::Closing | Life::Parting | Life::Lingering | Life::Dead, _) => {}
+                (_, Speech::WebSocket { .. }) => {
+                    self.floor.close(key, 1001, "the hub is shutting down");
+                }
+                (_, Speech::Http(unfinished)) => {
+                    if !unfinished.bytes.is_empty() || conn.put_off.is_some() {
+                        continue;
+                    }
+                    match conn.out.is_empty() {
+                        true => self.floor.kill(key),
+                        false => self.floor.end_after_writing(key, Life::Lingering),
+                    }
+                }
             }
         }
     }

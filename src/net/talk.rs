@@ -131,7 +131,7 @@ impl<S: Socket> Floor<S> {
     /// One message of a peer: decode, handle, deliver.
     fn command(&mut self, peer: PeerKey, text: &str) {
         let mut out: Outbox<'_> = std::mem::take(&mut self.outbox).recycle();
-        self.ids.top_up(|stock| self.entropy.fill(stock));
+        self.restock_ids();
         let (message_id, done) = match self.reader.read(text) {
             Ok(inbound) => {
                 if inbound.observable {
@@ -163,11 +163,12 @@ impl<S: Socket> Floor<S> {
 
     fn note_fault(&mut self, peer: PeerKey, fault: &PeerFault) {
         self.census.faults += 1;
+        // The id is the peer's choice: escaped, it stays on its line.
         limited!(
             self.fault_log,
             self.now.monotonic_ms,
             Level::Warn,
-            "bad message from {}: {fault}",
+            "bad message from {:?}: {fault}",
             self.hub.peer(peer).card().id
         );
     }

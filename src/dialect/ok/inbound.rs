@@ -4,7 +4,7 @@
 //! fault and never more than that. Source: `PROTOCOLS.md` section 1, "Envelope" and "Client messages".
 
 use super::shape::{Envelope, Fields, Publication, nests_deeper};
-use super::token::{canonical, plain, present, quote, truthy};
+use super::token::{canonical, plain, present, truthy};
 use super::user_id::UserIdCipher;
 use crate::config::Limits;
 use crate::hub::command::{
@@ -48,8 +48,9 @@ impl Reader {
             let text = format!("JSON may be nested {} levels deep", self.limits.json_depth);
             return Err(PeerFault::new("E_TOODEEP", text));
         }
-        let envelope: Envelope<'a> = serde_json::from_str(text)
-            .map_err(|error| PeerFault::new("E_NOTJSON", format!("no JSON object: {error}")))?;
+        let envelope: Envelope<'a> = serde_json::from_str(text).map_err(|error| {
+            PeerFault::new("E_NOTJSON", format!("no JSON object: {}", cut(&error)))
+        })?;
         let id = present(envelope.message_id).filter(|id| truthy(id));
         let id = id.map(|id| canonical(id).unwrap_or(Cow::Borrowed(id.get())));
         let kind = envelope.kind.and_then(canonical).unwrap_or_default();
@@ -315,8 +316,17 @@ fn check_length(bytes_max: usize, field: &str, text: &str) -> Result<(), PeerFau
 
 fn object<'a, T: Deserialize<'a>>(content: Option<&'a RawValue>, of: &str) -> Result<T, PeerFault> {
     let content = content.ok_or_else(|| bad(format!("{of} needs content")))?;
-    serde_json::from_str(content.get())
-        .map_err(|error| bad(format!("the content of {of} is not as it must be: {error}")))
+    serde_json::from_str(content.get()).map_err(|error| {
+        bad(format!(
+            "the content of {of} is not as it must be: {}",
+            cut(&error)
+        ))
+    })
+}
+
+/// What is wrong, in no more than 200 characters: serde quotes a string that it did not expect, however long it is.
+fn cut(error: &serde_json::Error) -> String {
+    error.to_string().chars().take(200).collect()
 }
 
 /// Whether the content of an `initiate` has the hub's own extension in it.
@@ -334,7 +344,7 @@ fn selection(content: Option<&RawValue>) -> Result<DeboutSelection, PeerFault> {
     for (name, wanted) in fields.0 {
         let known = DeboutKind::ALL
             .into_iter()
-            .find(|kind| name == quote(kind.name()));
+            .find(|kind| name[1..name.len() - 1] == *kind.name());
         if let Some(kind) = known {
             selection.set(kind, truthy(wanted));
         }
@@ -351,4 +361,21 @@ fn timeout(raw: &RawValue) -> Result<u64, PeerFault> {
 
 fn bad(text: impl Into<Cow<'static, str>>) -> PeerFault {
     PeerFault::new("E_BADCONTENT", text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_complaint_is_short_whatever_was_sent() {
+        let reader = Reader::new(Limits::default(), None);
+        let long = format!("\"{}\"", "\\n".repeat(100_000));
+        let fault = reader.read(&long).expect_err("a string is no message");
+        assert!(fault.text.len() < 300, "{} bytes", fault.text.len());
+        let text = format!(r#"{{"type":"publish","content":{long}}}"#);
+        let inbound = reader.read(&text).expect("an object");
+        let fault = inbound.command.expect_err("a string is no content");
+        assert!(fault.text.len() < 300, "{} bytes", fault.text.len());
+    }
 }

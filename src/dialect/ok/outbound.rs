@@ -17,6 +17,8 @@ use std::io::Write;
 pub struct Writer {
     /// Whether peers are told each other's addresses.
     remote_address: bool,
+    /// A listing that has got this long ends.
+    listing_bytes: usize,
 }
 
 /// What a message is written with.
@@ -46,9 +48,14 @@ impl FreshId<'_> {
 }
 
 impl Writer {
-    /// A writer; `remote_address` says whether peers are told each other's addresses.
-    pub fn new(remote_address: bool) -> Writer {
-        Writer { remote_address }
+    /// A writer; `remote_address` says whether peers are told each other's addresses. A listing that has got longer than
+    /// `listing_bytes` names no more peers: nothing else bounds it, and one that is more than may wait for a reader would
+    /// only cut the asker off.
+    pub fn new(remote_address: bool, listing_bytes: usize) -> Writer {
+        Writer {
+            remote_address,
+            listing_bytes,
+        }
     }
 
     /// Appends the text of event number `event` for `to`; whether there is one (pings and closes have none). O(bytes).
@@ -154,7 +161,11 @@ impl Writer {
                     text,
                     b",\"name\":\"retrievePeers\",\"content\":{\"peers\":[",
                 );
+                let begin = text.len();
                 for (place, peer) in hub.listing(*of).into_iter().enumerate() {
+                    if text.len() - begin > self.listing_bytes {
+                        break;
+                    }
                     if place > 0 {
                         put(text, b",");
                     }

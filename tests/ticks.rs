@@ -1,0 +1,341 @@
+//! Single situations of the tick that no random walk is likely to meet, over false sockets and a false clock.
+
+mod support;
+
+use peerhub::Config;
+use std::net::IpAddr;
+use support::memory_socket::Wire;
+use support::test_hub::TestHub;
+use support::test_peer::{Heard, TestPeer};
+
+const ANYWHERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
+const WINDOW: usize = 1 << 20;
+
+fn connect(hub: &mut TestHub) -> Wire {
+    hub.connect(ANYWHERE, WINDOW).expect("there is room")
+}
+
+/// A peer that has its id, which is returned too.
+fn join(hub: &mut TestHub, initiation: &str) -> (TestPeer, String) {
+    let mut peer = TestPeer::new(connect(hub), "/");
+    settle(hub, [&mut peer]);
+    let texts = texts(&mut peer);
+    let (_, rest) = texts[0].split_once(r#""peer":""#).expect("an accept");
+    let (id, _) = rest.split_once('"').expect("an id");
+    let id = id.to_owned();
+    peer.say(&format!(
+        r#"{{"type":"initiate","content":{{"linkageKey":"room"{initiation}}}}}"#
+    ));
+    settle(hub, [&mut peer]);
+    (peer, id)
+}
+
+/// Lets arrive what the peers have sent, and the hub do what is to be done at this time.
+fn settle<'a>(hub: &mut TestHub, peers: impl IntoIterator<Item = &'a mut TestPeer>) {
+    for peer in peers {
+        peer.wire().arrive(usize::MAX);
+    }
+    hub.settle(|_| false);
+}
+
+fn texts(peer: &mut TestPeer) -> Vec<String> {
+    let heard = peer.pump(usize::MAX).into_iter();
+    let text = |one| match one {
+        Heard::Text(text) => Some(text),
+        _ => None,
+    };
+    heard.filter_map(text).collect()
+}
+
+/// Each of those who are let in gets a secret, and one tick may let in very many: the random bytes once ran out.
+#[test]
+fn a_crowd_of_claimants_is_let_in_at_once() {
+    const CROWD: usize = 300;
+    let mut hub = TestHub::new(Config::default(), 1);
+    let mut holders = Vec::new();
+    let mut claimants = Vec::new();
+    for _ in 0..CROWD {
+        let (mut holder, id) = join(&mut hub, "");
+        holder.answers_pings = false;
+        holders.push(holder);
+        let (claimant, _) = join(&mut hub, &format!(r#","resume":true,"id":"{id}""#));
+        claimants.push(claimant);
+    }
+    hub.advance(Config::default().probe_time_ms + 10, |_| false);
+    for mut claimant in claimants {
+        let texts = texts(&mut claimant);
+        let has_secret = |text: &String| text.contains(r#""resume":""#);
+        assert!(texts.iter().any(has_secret), "{texts:?}");
+    }
+}
+
+/// A body that came byte by byte once had its head read again for each of them.
+#[test]
+fn a_request_that_trickles_in_is_answered_once_it_is_whole() {
+    let mut hub = TestHub::new(Config::default(), 1);
+    let call = r#"{"name":"getpeersource","parameters":{"minimized":true}}"#;
+    let post = format!(
+        "POST /api HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{call}",
+        call.len()
+    );
+    // The last piece brings the beginning of the next request with it, and that one's the beginning of a third.
+    let twice = format!("{post}{post}PO");
+    for piece_bytes in [1, 7, post.len() - 1, post.len() + 1] {
+        let wire = connect(&mut hub);
+        let mut answered = Vec::new();
+        for piece in twice.as_bytes().chunks(piece_bytes) {
+            let before = answered.len();
+            wire.send(piece);
+            wire.arrive(usize::MAX);
+            hub.settle(|_| false);
+            answered.extend(wire.receive(usize::MAX));
+            assert!(!wire.is_over());
+            if before == 0 && !answered.is_empty() {
+                assert!(wire.read_bytes() >= post.len() as u64, "not before its end");
+            }
+        }
+        let text = String::from_utf8(answered).expect("text");
+        assert_eq!(text.matches("HTTP/1.1 200 OK").count(), 2, "{piece_bytes}");
+        // The third is unfinished, and so has its deadline.
+        hub.advance(Config::default().handshake_timeout_ms + 10, |_| false);
+        let rest = String::from_utf8(wire.receive(usize::MAX)).expect("text");
+        assert!(rest.starts_with("HTTP/1.1 408 "), "{rest}");
+    }
+}
+
+/// Connections that ended in one tick were once reaped last first.
+#[test]
+fn who_leaves_first_is_seen_to_leave_first() {
+    let mut hub = TestHub::new(Config::default(), 1);
+    let options = r#","options":{"peerInitiationReceiver":true,"peerInitiationSender":true}"#;
+    let (mut witness, _) = join(&mut hub, options);
+    let mut leavers: Vec<_> = (0..3).map(|_| join(&mut hub, options)).collect();
+    settle(&mut hub, [&mut witness]);
+    texts(&mut witness);
+    for (leaver, _) in &mut leavers {
+        leaver.say(r#"{"type":"leave"}"#);
+    }
+    settle(&mut hub, leavers.iter_mut().map(|(leaver, _)| leaver));
+    let texts = texts(&mut witness);
+    assert_eq!(texts.len(), 3);
+    for (text, (_, id)) in texts.iter().zip(&leavers) {
+        assert!(text.contains(r#""type":"leave""#) && text.contains(id));
+    }
+}
+
+/// A pong that waited behind much else to be read once came too late, though it had been there in time.
+#[test]
+fn a_pong_that_the_hub_has_not_read_yet_is_no_silence() {
+    let config = Config {
+        read_buffer_bytes: 4096,
+        ..Config::default()
+    };
+    let interval_ms = config.ping_interval_ms;
+    let mut hub = TestHub::new(config, 1);
+    let (mut peer, _) = join(&mut hub, "");
+    let notify = format!(
+        r#"{{"type":"notify","peer":"nobody","content":"{}"}}"#,
+        "x".repeat(4000)
+    );
+    for _ in 0..20 {
+        peer.say(&notify);
+    }
+    // Each tick reads one buffer full, and a whole interval passes before the next.
+    let mut heard = Vec::new();
+    for _ in 0..4 {
+        peer.wire().arrive(usize::MAX);
+        hub.jump(interval_ms);
+        hub.tick();
+        heard.extend(peer.pump(usize::MAX));
+    }
+    assert!(heard.contains(&Heard::Ping));
+    settle(&mut hub, [&mut peer]);
+    hub.advance(interval_ms / 2, |_| false);
+    assert_eq!(hub.census().peers, 1);
+    // One who says nothing at all is cut off as ever.
+    peer.answers_pings = false;
+    hub.advance(3 * interval_ms, |_| false);
+    assert_eq!(hub.census().connections, 0);
+}
+
+/// A hub that was told to stop once cut off those who had not yet read the last of their answer.
+#[test]
+fn answers_survive_the_end() {
+    let mut hub = TestHub::new(Config::default(), 1);
+    let answered = connect(&mut hub);
+    answered.send(b"GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    let (socket_bytes, path) = (1000, "/ok-peerconnection.js");
+    let reading = hub.connect(ANYWHERE, socket_bytes).expect("there is room");
+    reading.send(format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n").as_bytes());
+    let idle = connect(&mut hub);
+    for wire in [&answered, &reading, &idle] {
+        wire.arrive(usize::MAX);
+    }
+    hub.settle(|_| false);
+    hub.drain();
+    hub.settle(|_| !reading.receive(usize::MAX).is_empty());
+    assert!(idle.is_released());
+    for wire in [answered, reading] {
+        // Ours is said; the connection stays until the other side has had it.
+        assert!(!wire.is_released());
+        wire.end();
+        wire.arrive(usize::MAX);
+        hub.settle(|_| false);
+        assert!(wire.is_released());
+    }
+}
+
+/// A buffer full of short requests once had all its long answers written in one turn, however many they were.
+#[test]
+fn many_requests_in_one_read_are_answered_in_turns() {
+    const REQUESTS: usize = 1_000;
+    let mut hub = TestHub::new(Config::default(), 1);
+    let request = "GET /ok-peerconnection.js HTTP/1.1\r\nHost: a\r\n\r\n";
+    let greedy = hub.connect(ANYWHERE, usize::MAX).expect("there is room");
+    let modest = connect(&mut hub);
+    greedy.send(request.repeat(REQUESTS).as_bytes());
+    modest.send(request.as_bytes());
+    hub.tick();
+    for wire in [&greedy, &modest] {
+        wire.arrive(usize::MAX);
+    }
+    hub.tick();
+    assert!(!modest.receive(usize::MAX).is_empty());
+    let mut answered = greedy.receive(usize::MAX);
+    let begins = |bytes: &[u8]| {
+        let text = String::from_utf8_lossy(bytes);
+        text.matches("HTTP/1.1 200 OK\r\n").count()
+    };
+    assert!((1..REQUESTS / 2).contains(&begins(&answered)));
+    hub.settle(|_| false);
+    answered.extend(greedy.receive(usize::MAX));
+    assert_eq!(begins(&answered), REQUESTS);
+}
+
+/// A channel with 40 subscribers, a watcher of what the hub says to them, and somebody who is about to publish 600 kB.
+fn watched_channel(queue_bytes: usize, window: usize) -> (TestHub, Vec<TestPeer>, TestPeer) {
+    let mut config = Config {
+        debout: true,
+        ..Config::default()
+    };
+    config.limits.queue_bytes = queue_bytes;
+    let mut hub = TestHub::new(config, 1);
+    let mut watcher = TestPeer::new(connect(&mut hub), "/");
+    watcher.say(r#"{"type":"deboutSelection","content":{"hub2client":true}}"#);
+    watcher.say(r#"{"type":"subscribe","content":{"channels":["w2dutnc-k7vsj2og"]}}"#);
+    settle(&mut hub, [&mut watcher]);
+    let mut readers = Vec::new();
+    for _ in 0..40 {
+        let wire = hub.connect(ANYWHERE, window).expect("there is room");
+        let mut reader = TestPeer::new(wire, "/");
+        reader.say(r#"{"type":"subscribe","content":{"channels":["news"]}}"#);
+        settle(&mut hub, [&mut reader]);
+        reader.pump(usize::MAX);
+        readers.push(reader);
+    }
+    let mut speaker = TestPeer::new(connect(&mut hub), "/");
+    settle(&mut hub, [&mut speaker]);
+    watcher.pump(usize::MAX);
+    let content = "x".repeat(600_000);
+    speaker.say(&format!(
+        r#"{{"type":"publish","content":{{"channel":"news","message":"{content}"}}}}"#
+    ));
+    speaker.wire().arrive(usize::MAX);
+    (hub, readers, speaker)
+}
+
+/// The copies on the debug stream of a message to many were once all written before the first of them was sent.
+#[test]
+fn copies_for_the_debug_stream_do_not_pile_up() {
+    let (mut hub, _readers, _speaker) = watched_channel(1 << 10, 2_000);
+    let measured = allocation_counter::measure(|| hub.settle(|_| false));
+    // The watcher's and the readers' queues are full at once; 40 copies would be 24 MB.
+    assert_eq!(hub.census().slow_readers, 41);
+    assert!(measured.bytes_max < 12 << 20, "{measured:?}");
+}
+
+/// A message that is written on both sides of a flush is the same on both.
+#[test]
+fn a_flush_in_the_middle_of_a_fan_out_shows_to_nobody() {
+    let (mut hub, mut readers, _speaker) = watched_channel(16 << 20, WINDOW);
+    hub.settle(|_| false);
+    let mut told = std::collections::BTreeSet::new();
+    for reader in &mut readers {
+        let texts = texts(reader);
+        assert_eq!(texts.len(), 1);
+        told.extend(texts);
+    }
+    assert_eq!(told.len(), 1);
+    // 24 MB of copies are more than may wait for the watcher.
+    assert_eq!(hub.census().slow_readers, 1);
+}
+
+/// A listing was as long as everything that the peers of a linkage say of themselves, which nothing bounds.
+#[test]
+fn a_listing_ends_where_the_askers_queue_would() {
+    let mut config = Config::default();
+    config.limits.queue_bytes = 64 << 10;
+    let mut hub = TestHub::new(config, 1);
+    let properties = format!(r#","properties":{{"a":"{}"}}"#, "x".repeat(8_000));
+    let _crowd: Vec<_> = (0..30).map(|_| join(&mut hub, &properties)).collect();
+    let (mut asker, _) = join(&mut hub, "");
+    texts(&mut asker);
+    asker.say(r#"{"type":"retrievePeers","messageid":"m"}"#);
+    settle(&mut hub, [&mut asker]);
+    let texts = texts(&mut asker);
+    let [answer] = texts.as_slice() else {
+        panic!("one answer: {} texts", texts.len());
+    };
+    assert!((56 << 10..80 << 10).contains(&answer.len()));
+    let answer: serde_json::Value = serde_json::from_str(answer).expect("JSON");
+    let peers = answer["content"]["peers"].as_array().expect("peers");
+    assert!((6..10).contains(&peers.len()), "{} peers", peers.len());
+}
+
+/// An answer after which the connection closes was once cut off after a fixed time, however steadily it was read.
+#[test]
+fn the_last_answer_may_be_read_slowly() {
+    let config = Config::default();
+    let close_timeout_ms = config.close_timeout_ms;
+    let mut hub = TestHub::new(config, 1);
+    let ask = |hub: &mut TestHub| {
+        let wire = hub.connect(ANYWHERE, 4_000).expect("there is room");
+        wire.send(b"GET /ok-peerconnection.js HTTP/1.0\r\nHost: a\r\n\r\n");
+        wire.arrive(usize::MAX);
+        hub.settle(|_| false);
+        wire
+    };
+    let wire = ask(&mut hub);
+    let mut answer = Vec::new();
+    while !wire.is_over() {
+        answer.extend(wire.receive(usize::MAX));
+        hub.settle(|_| false);
+        hub.advance(close_timeout_ms / 2, |_| false);
+        assert!(answer.len() < 1 << 20);
+    }
+    let text = String::from_utf8(answer).expect("text");
+    let (head, body) = text.split_once("\r\n\r\n").expect("a head");
+    assert!(body.len() > 20_000);
+    assert!(head.contains(&format!("Content-Length: {}\r\n", body.len())));
+    // Who takes nothing is not waited for.
+    let idle = ask(&mut hub);
+    hub.advance(close_timeout_ms + 10, |_| false);
+    assert!(idle.is_released());
+}
+
+/// The refusal of a HEAD request once had a body.
+#[test]
+fn a_refused_head_is_answered_without_a_body() {
+    let mut hub = TestHub::new(Config::default(), 1);
+    for (method, has_body) in [("HEAD", false), ("GET", true)] {
+        let wire = connect(&mut hub);
+        let head = format!("{method} / HTTP/1.1\r\nHost: a\r\nContent-Length: 999999999\r\n\r\n");
+        wire.send(head.as_bytes());
+        wire.arrive(usize::MAX);
+        hub.settle(|_| false);
+        let answer = String::from_utf8(wire.receive(usize::MAX)).expect("text");
+        let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
+        assert!(head.starts_with("HTTP/1.1 413 "), "{head}");
+        assert_eq!(!body.is_empty(), has_body, "{method}");
+    }
+}
