@@ -75,7 +75,7 @@ fn agree(said: &Map<String, Value>, inbound: &Inbound<'_>) {
         "{message_id:?} was heard as {heard:?}"
     );
     let is_debout = said.get("type").and_then(Value::as_str) == Some("debout");
-    assert_eq!(inbound.observable, !is_debout);
+    assert_eq!(inbound.shown().is_some(), !is_debout);
     match (wish(said, message_id), &inbound.command) {
         (Some(wish), Ok(command)) => {
             let heard = heard_wish(command);

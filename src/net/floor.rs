@@ -74,11 +74,11 @@ impl<S: Socket> Floor<S> {
     const TERMINATE_GRACE_MS: Millis = 100;
 
     /// Lets the hub do something and delivers what it has to say about it.
-    pub(super) fn with_hub<R>(
+    pub(super) fn with_hub<'a, R>(
         &mut self,
-        act: impl FnOnce(&mut Hub, &mut Outbox<'static>, &mut FreshIds) -> R,
+        act: impl FnOnce(&mut Hub, &mut Outbox<'a>, &mut FreshIds) -> R,
     ) -> R {
-        let mut out = std::mem::take(&mut self.outbox);
+        let mut out: Outbox<'a> = std::mem::take(&mut self.outbox).recycle();
         self.restock_ids();
         let result = act(&mut self.hub, &mut out, &mut self.ids);
         self.deliver(&out);

@@ -9,10 +9,10 @@ use super::floor::Floor;
 use super::log_limit::limited;
 use super::switchboard::Switchboard;
 use crate::hub::command::PeerFault;
-use crate::hub::event::Outbox;
 use crate::index::PeerKey;
 use crate::wire::{Incoming, SessionFault, frame};
 use log::Level;
+use std::borrow::Cow;
 use std::ops::Range;
 
 impl<S: Socket> Switchboard<S> {
@@ -109,9 +109,7 @@ impl<S: Socket> Floor<S> {
                 Ok(text) => self.command(peer, text),
                 Err(error) => {
                     let text = format!("a message must be UTF-8 text: {error}");
-                    let fault = PeerFault::new("E_NOTUTF8", text);
-                    self.note_fault(peer, &fault);
-                    self.with_hub(|hub, out, _| hub.complain(peer, fault, None, out));
+                    self.complain(peer, PeerFault::new("E_NOTUTF8", text), None);
                 }
             },
             Party::Echo => self.say(key, |out| frame::write_binary(bytes, out)),
@@ -130,38 +128,30 @@ impl<S: Socket> Floor<S> {
 
     /// One message of a peer: decode, handle, deliver.
     fn command(&mut self, peer: PeerKey, text: &str) {
-        let mut out: Outbox<'_> = std::mem::take(&mut self.outbox).recycle();
-        self.restock_ids();
-        let (message_id, done) = match self.reader.read(text) {
-            Ok(inbound) => {
-                if inbound.observable {
-                    self.hub.observe(peer, text, &mut out);
-                    // The debug stream shows the client as it was when it said this.
-                    if !out.is_empty() {
-                        self.deliver(&out);
-                        out = out.recycle();
-                    }
-                }
-                if inbound.own_client {
-                    self.hub.recognise(peer);
-                }
-                let now = self.now.monotonic_ms;
-                let done = inbound.command.and_then(|command| {
-                    self.hub.handle(now, peer, command, &mut self.ids, &mut out)
-                });
-                (inbound.message_id, done)
-            }
-            Err(fault) => (None, Err(fault)),
+        let inbound = match self.reader.read(text) {
+            Ok(inbound) => inbound,
+            Err(fault) => return self.complain(peer, fault, None),
         };
-        if let Err(fault) = done {
-            self.note_fault(peer, &fault);
-            self.hub.complain(peer, fault, message_id, &mut out);
+        if self.config.debout
+            && let Some(shown) = inbound.shown()
+        {
+            // Delivered before anything else: the stream shows the client as it was when it said this.
+            self.with_hub(|hub, out, _| hub.observe(peer, &shown, out));
         }
-        self.deliver(&out);
-        self.outbox = out.recycle();
+        if inbound.is_of_own_client() {
+            self.hub.recognise(peer);
+        }
+        let now = self.now.monotonic_ms;
+        let done = inbound.command.and_then(|command| {
+            self.with_hub(|hub, out, ids| hub.handle(now, peer, command, ids, out))
+        });
+        if let Err(fault) = done {
+            self.complain(peer, fault, inbound.message_id);
+        }
     }
 
-    fn note_fault(&mut self, peer: PeerKey, fault: &PeerFault) {
+    /// Counts and logs a peer's fault, and tells the peer if it understands.
+    fn complain(&mut self, peer: PeerKey, fault: PeerFault, message_id: Option<Cow<'_, str>>) {
         self.census.faults += 1;
         // The id is the peer's choice: escaped, it stays on its line.
         limited!(
@@ -171,6 +161,7 @@ impl<S: Socket> Floor<S> {
             "bad message from {:?}: {fault}",
             self.hub.peer(peer).card().id
         );
+        self.with_hub(|hub, out, _| hub.complain(peer, fault, message_id, out));
     }
 
     /// The peer has broken the WebSocket protocol: it is told, and nothing more is heard from it.

@@ -27,13 +27,35 @@ pub struct Reader {
 pub struct Inbound<'a> {
     /// Its id (token), if it has one; so that a complaint can name it.
     pub message_id: Option<Cow<'a, str>>,
-    /// Whether the debug stream shows it as something that a client sent; what clients say on the stream itself is not
-    /// shown twice.
-    pub observable: bool,
-    /// Whether it shows that it comes from one of the hub's own clients, which may be told of a fault.
-    pub own_client: bool,
+    /// The text that it was read from.
+    text: &'a str,
+    /// Whether it is said on the debug stream itself.
+    is_debout: bool,
+    /// What an `initiate` of one of the hub's own clients says about resuming.
+    resume: Option<&'a str>,
     /// What it asks for.
     pub command: Result<Command<'a>, PeerFault>,
+}
+
+impl<'a> Inbound<'a> {
+    /// Whether it shows that it comes from one of the hub's own clients, which may be told of a fault.
+    pub fn is_of_own_client(&self) -> bool {
+        self.resume.is_some()
+    }
+
+    /// How the debug stream shows it: as it came, but for a resume secret, which is nobody else's to know. None if it was
+    /// said on that stream, where it is not shown twice.
+    pub fn shown(&self) -> Option<Cow<'a, str>> {
+        if self.is_debout {
+            return None;
+        }
+        let Some(secret) = self.resume.filter(|&resume| resume != "true") else {
+            return Some(Cow::Borrowed(self.text));
+        };
+        let start = secret.as_ptr().addr() - self.text.as_ptr().addr();
+        let (before, after) = (&self.text[..start], &self.text[start + secret.len()..]);
+        Some(Cow::Owned([before, after].join("true")))
+    }
 }
 
 impl Reader {
@@ -55,8 +77,12 @@ impl Reader {
         let id = id.map(|id| canonical(id).unwrap_or(Cow::Borrowed(id.get())));
         let kind = envelope.kind.and_then(canonical).unwrap_or_default();
         Ok(Inbound {
-            own_client: kind == "\"initiate\"" && asks_for_resume(envelope.content),
-            observable: kind != "\"debout\"",
+            text,
+            is_debout: kind == "\"debout\"",
+            resume: match kind == "\"initiate\"" {
+                true => resume(envelope.content),
+                false => None,
+            },
             command: self.command(&kind, &envelope, id.clone()),
             message_id: id,
         })
@@ -329,10 +355,11 @@ fn cut(error: &serde_json::Error) -> String {
     error.to_string().chars().take(200).collect()
 }
 
-/// Whether the content of an `initiate` has the hub's own extension in it.
-fn asks_for_resume(content: Option<&RawValue>) -> bool {
-    object(content, "initiate")
-        .is_ok_and(|content: Fields<'_>| content.last("resume").is_some_and(truthy))
+/// What the content of an `initiate` says about resuming.
+fn resume(content: Option<&RawValue>) -> Option<&str> {
+    let content: Fields<'_> = object(content, "initiate").ok()?;
+    let resume = content.last("resume").filter(|resume| truthy(resume));
+    resume.map(RawValue::get)
 }
 
 fn selection(content: Option<&RawValue>) -> Result<DeboutSelection, PeerFault> {

@@ -79,9 +79,16 @@ impl Writer {
                 put(text, b"\",\"message\":");
                 match *shown {
                     Shown::Token(token) => put(text, token.as_bytes()),
-                    Shown::Event(shown) => {
-                        self.write(occasion, outbox, shown, *about, text);
-                    }
+                    Shown::Event(shown) => match &outbox.events()[shown as usize] {
+                        // A resume secret is nobody else's to know.
+                        Event::Confirm { resume: Some(_) } => {
+                            let shown = (shown, &Event::Confirm { resume: None });
+                            self.message(occasion, shown, *about, text);
+                        }
+                        _ => {
+                            self.write(occasion, outbox, shown, *about, text);
+                        }
+                    },
                     Shown::Empty => put(text, b"\"\""),
                 }
                 put(text, b",\"client\":");
