@@ -278,6 +278,12 @@ impl<S: Socket> Switchboard<S> {
                 "who may have something to read is read from"
             );
         }
+        let put_off = floor
+            .conns
+            .iter()
+            .filter_map(|(_, conn)| conn.put_off.as_ref());
+        let put_off_bytes_max = Turns::put_off_bytes_max(floor.conns.len(), self.input.len());
+        assert!(put_off.map(|bytes| bytes.len()).sum::<usize>() <= put_off_bytes_max);
         assert_eq!(peers, floor.hub.peer_count(), "a peer has one connection");
         let timers = floor.conns.iter().filter(|(_, conn)| !conn.timer.is_none());
         assert_eq!(timers.count(), floor.wheel.len());

@@ -20,6 +20,11 @@ pub(super) struct Turns {
 }
 
 impl Turns {
+    /// The bytes that may be put off at most, with so many connections and a read buffer of this size.
+    pub(super) fn put_off_bytes_max(conns: usize, read_buffer_bytes: usize) -> usize {
+        LOUD_MAX * read_buffer_bytes + conns * CROWDED_READ_BYTES
+    }
+
     /// Whether this connection waits for a turn. O(those who wait); for checks.
     pub(super) fn has(&self, key: ConnKey) -> bool {
         self.ready.contains(&key) || self.loud.contains(&key)
@@ -44,6 +49,11 @@ enum After {
 const TICK_COST_MAX: u64 = 16_000_000;
 /// The bounds on what one of many may take of that: enough for a burst to ten thousand receivers; half of it.
 const TURN_COST: std::ops::RangeInclusive<u64> = 250_000..=8_000_000;
+
+/// From so many of the loud on, reads are small: 256 of them keep 32 MiB, a full read buffer each.
+const LOUD_MAX: usize = 256;
+/// Bytes in such a small read: 19,000 connections that all turn out loud keep 76 MiB.
+const CROWDED_READ_BYTES: usize = 4 << 10;
 
 impl<S: Socket> Switchboard<S> {
     /// Gives everybody his turn. One of the loud goes first, so that they get on whatever the others do; the rest of them
@@ -90,7 +100,12 @@ impl<S: Socket> Switchboard<S> {
             self.input[..put_off.len()].copy_from_slice(&put_off);
             return self.take_in(key, put_off.len(), After::More);
         }
-        match conn.socket.read(&mut self.input) {
+        // Everybody may turn out loud, and what is put off is kept: so the more there are, the less is read.
+        let most = match self.turns.loud.len() < LOUD_MAX {
+            true => self.input.len(),
+            false => self.input.len().min(CROWDED_READ_BYTES),
+        };
+        match conn.socket.read(&mut self.input[..most]) {
             // Who has asked something and ended his direction still gets his answer.
             Ok(0) if conn.peer().is_none() && !conn.out.is_empty() => {
                 self.floor.end_after_writing(key, Life::Parting);
@@ -98,7 +113,7 @@ impl<S: Socket> Switchboard<S> {
             Ok(0) => self.floor.kill(key),
             Ok(bytes) => {
                 // After a short read there is nothing more, unless the end is what came after it.
-                let after = match bytes < self.input.len() && !conn.read_closed {
+                let after = match bytes < most && !conn.read_closed {
                     true => After::Drained,
                     false => After::More,
                 };
