@@ -580,9 +580,9 @@ fn stops_in_order(signal: Signal) {
     assert_eq!(program.exit().code(), Some(0));
     assert!(begun.elapsed() < PATIENCE, "it does not wait for nobody");
     let log = program.log.join("\n");
-    assert!(log.contains("stopping: 20 connections"), "{log}");
+    assert!(log.contains("stopping; connections: 20;"), "{log}");
     assert!(
-        log.contains("stopped: 0 connections did not take leave"),
+        log.contains("stopped; did not take leave in time: 0;"),
         "{log}"
     );
 }
@@ -616,7 +616,7 @@ fn who_does_not_take_leave_is_dropped_when_the_drain_time_is_over() {
             .log
             .last()
             .unwrap()
-            .contains("stopped: 1 connections did not")
+            .contains("stopped; did not take leave in time: 1;")
     );
 }
 

@@ -307,7 +307,7 @@ impl Server {
 
     fn begin_drain(&mut self) {
         info!(
-            "stopping: {} connections have {} ms to take leave",
+            "stopping; connections: {}; they have {} ms to take leave",
             self.switchboard.census().connections,
             self.drain_time_ms
         );
@@ -324,8 +324,8 @@ impl Server {
             ..
         } = self.switchboard.census();
         info!(
-            "stopped: {left} connections did not take leave in time; since the start there were {faults} bad messages, \
-             {refused} refused connections and {slow_readers} slow readers"
+            "stopped; did not take leave in time: {left}; since the start: bad messages {faults}, refused connections \
+             {refused}, slow readers {slow_readers}"
         );
         Ended::Drained
     }

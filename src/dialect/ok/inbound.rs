@@ -169,7 +169,7 @@ impl Reader {
             return plain(peer).map(Targets::One).ok_or_else(needs);
         }
         let most = self.limits.targets;
-        let ids = list(peer, most, || {
+        let ids = list("peer", peer, most, || {
             let text = format!("one message may name {most} peers");
             PeerFault::new("E_TOOMANYPEERS", text)
         })?;
@@ -187,7 +187,9 @@ impl Reader {
             return Ok(Vec::new());
         };
         let most = self.limits.channels;
-        let channels = list(channels, most, || PeerFault::too_many_channels(most))?;
+        let channels = list("channels", channels, most, || {
+            PeerFault::too_many_channels(most)
+        })?;
         let channels = channels.into_iter();
         channels.map(|name| self.token("channel", name)).collect()
     }
@@ -198,7 +200,7 @@ impl Reader {
         };
         let tags: Vec<&'a RawValue> = if content.get().starts_with('[') {
             let most = self.limits.tags;
-            list(content, most, || PeerFault::too_many_tags(most))?
+            list("tags", content, most, || PeerFault::too_many_tags(most))?
         } else {
             vec![content]
         };
@@ -320,12 +322,13 @@ impl Reader {
 
 /// An array of no more than `most` things, so that no message makes more work than its purpose may.
 fn list<'a>(
+    field: &str,
     raw: &'a RawValue,
     most: usize,
     too_many: impl FnOnce() -> PeerFault,
 ) -> Result<Vec<&'a RawValue>, PeerFault> {
     let list: Vec<&'a RawValue> =
-        serde_json::from_str(raw.get()).map_err(|_| bad("there must be an array"))?;
+        serde_json::from_str(raw.get()).map_err(|_| bad(format!("{field} must be an array")))?;
     match list.len() <= most {
         true => Ok(list),
         false => Err(too_many()),
@@ -404,5 +407,32 @@ mod tests {
         let inbound = reader.read(&text).expect("an object");
         let fault = inbound.command.expect_err("a string is no content");
         assert!(fault.text.len() < 300, "{} bytes", fault.text.len());
+    }
+
+    #[test]
+    fn a_wrong_form_is_named_by_its_field() {
+        let reader = Reader::new(Limits::default(), None);
+        let cases = [
+            (
+                r#"{"type":"subscribe","content":{"channels":"a,b"}}"#,
+                "channels must be an array",
+            ),
+            (
+                r#"{"type":"addTag","content":[{}]}"#,
+                "a tag must be a string",
+            ),
+            (
+                r#"{"type":"initiate","content":{"linkageKey":{}}}"#,
+                "linkageKey must be a string",
+            ),
+            (
+                r#"{"type":"request","peer":"p","timeout":"5"}"#,
+                "timeout must be a number of milliseconds",
+            ),
+        ];
+        for (text, complaint) in cases {
+            let fault = reader.read(text).unwrap().command.unwrap_err();
+            assert_eq!(fault, bad(complaint), "{text}");
+        }
     }
 }
