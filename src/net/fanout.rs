@@ -10,7 +10,7 @@ use super::floor::Floor;
 use super::out_queue::Span;
 use crate::dialect::ok::outbound::Occasion;
 use crate::hub::event::{Delivery, Event, Outbox};
-use crate::index::{Key, PeerKey};
+use crate::index::Key;
 use crate::wire::frame;
 
 /// What one more receiver costs, in about a nanosecond; a byte of text costs one.
@@ -25,37 +25,42 @@ impl<S: Socket> Floor<S> {
         self.spans.resize(out.events().len(), None);
         self.cost += out.deliveries().len() as u64 * DELIVERY_COST;
         self.given_ids.clear();
-        for &Delivery { to, event } in out.deliveries() {
-            let known = self.spans[event as usize];
-            let known = known.filter(|&(number, _)| number == self.flush_number);
-            // Very many events, or copies of a large one, must not pile up.
-            if known.is_none() && self.frames.is_full() {
-                self.flush();
-            }
-            let key = self.conn_of_peer[to.index()];
-            if !self.takes_messages(key) {
+        for &delivery in out.deliveries() {
+            let key = self.conn_of_peer[delivery.to.index()];
+            let known = self.spans[delivery.event as usize];
+            let Some(span) = known.or_else(|| self.meet(out, delivery, key)) else {
                 continue;
-            }
-            let span = match (known, &out.events()[event as usize]) {
-                (Some((_, span)), _) => span,
-                (None, &Event::Close { code, reason }) => {
-                    self.close(key, code, reason);
-                    continue;
-                }
-                (None, Event::Ping) => {
-                    self.ping(key);
-                    continue;
-                }
-                (None, _) => self.encode(out, event, to),
             };
-            self.cost += span.bytes() / BYTES_PER_COST;
-            let conn = &mut self.conns[key.index()];
-            conn.out.push(&mut self.frames, span);
-            if !conn.dirty {
-                conn.dirty = true;
-                self.dirty.push(key);
+            let Some(conn) = self.conns.get_mut(key.index()) else {
+                continue;
+            };
+            if conn.takes_messages() {
+                self.cost += span.bytes() / BYTES_PER_COST;
+                conn.out.push(&mut self.frames, span);
+                if !conn.dirty {
+                    conn.dirty = true;
+                    self.dirty.push(key);
+                }
             }
         }
+    }
+
+    /// Does what an event asks for whose first receiver is met: its frame, unless it has none.
+    fn meet(&mut self, out: &Outbox<'_>, delivery: Delivery, key: ConnKey) -> Option<Span> {
+        if !self.takes_messages(key) {
+            return None;
+        }
+        // Very many events, or copies of a large one, must not pile up.
+        if self.frames.is_full() {
+            self.flush();
+            self.spans.fill(None);
+        }
+        match &out.events()[delivery.event as usize] {
+            &Event::Close { code, reason } => self.close(key, code, reason),
+            Event::Ping => self.ping(key),
+            _ => return Some(self.encode(out, delivery)),
+        }
+        None
     }
 
     /// Whether this connection is there and still open for messages.
@@ -64,7 +69,7 @@ impl<S: Socket> Floor<S> {
         conn.is_some_and(|conn| conn.takes_messages())
     }
 
-    fn encode(&mut self, out: &Outbox<'_>, event: u32, to: PeerKey) -> Span {
+    fn encode(&mut self, out: &Outbox<'_>, Delivery { to, event }: Delivery) -> Span {
         self.text.clear();
         self.restock_ids();
         let mut occasion = Occasion {
@@ -78,7 +83,7 @@ impl<S: Socket> Floor<S> {
         self.cost += self.text.len() as u64;
         let text = &self.text;
         let span = self.frames.append(|bytes| frame::write_text(text, bytes));
-        self.spans[event as usize] = Some((self.flush_number, span));
+        self.spans[event as usize] = Some(span);
         span
     }
 }

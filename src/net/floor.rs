@@ -38,15 +38,13 @@ pub(super) struct Floor<S> {
     pub(super) frames: Frames,
     /// Where an event becomes text before it becomes a frame.
     pub(super) text: Vec<u8>,
-    /// The frame of each event of the outbox that has one already, and in which flush it goes out.
-    pub(super) spans: Vec<Option<(u32, Span)>>,
+    /// The frame of each event of the outbox that has one in this flush already.
+    pub(super) spans: Vec<Option<Span>>,
     /// The id of each event of the outbox that came without one and has been given one.
     pub(super) given_ids: Vec<Option<Id>>,
     pub(super) outbox: Outbox<'static>,
     /// Where a session leaves pongs and the answer to a close.
     pub(super) replies: Vec<u8>,
-    /// The number of the next flush; spans are worth nothing after theirs.
-    pub(super) flush_number: u32,
     pub(super) dirty: Vec<ConnKey>,
     pub(super) condemned: Vec<ConnKey>,
     pub(super) ids: FreshIds,
@@ -274,7 +272,6 @@ impl<S: Socket> Floor<S> {
         }
         self.dirty = dirty;
         self.frames.reset();
-        self.flush_number = self.flush_number.wrapping_add(1);
         if self.text.capacity() > Frames::BYTES_MAX {
             self.text = Vec::new();
         }

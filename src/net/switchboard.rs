@@ -121,7 +121,6 @@ impl<S: Socket> Switchboard<S> {
                 given_ids: Vec::new(),
                 outbox: Outbox::default(),
                 replies: Vec::new(),
-                flush_number: 0,
                 dirty: Vec::new(),
                 condemned: Vec::new(),
                 ids: FreshIds::default(),
