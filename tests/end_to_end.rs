@@ -1,8 +1,11 @@
 //! The hub and the program over real sockets: whole lives of connections, plain HTTP beside them, starting and stopping.
 
+#[path = "support/folder.rs"]
+mod folder;
 #[path = "support/live.rs"]
 mod live;
 
+use folder::Folder;
 use live::{
     PATIENCE, Program, Raw, TestHub, TestPeer, client_frame, closed, command, get, handshake,
     initiation, quiet, tcp, websocket,
@@ -10,10 +13,8 @@ use live::{
 use peerhub::{Config, Ended, Server};
 use rustix::process::Signal;
 use serde_json::{Value, json};
-use std::fs;
 use std::io::Write;
 use std::net::{SocketAddr, TcpListener};
-use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 use tungstenite::client::IntoClientRequest;
@@ -643,30 +644,6 @@ fn fails(arguments: &[&str]) -> String {
     errors
 }
 
-/// A directory of this test's own, removed at the end.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(test: &str) -> Folder {
-        let name = format!("end-to-end-{test}-{}", std::process::id());
-        let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
-        fs::create_dir_all(&path).unwrap();
-        Folder(path)
-    }
-
-    fn file(&self, name: &str, text: &str) -> String {
-        let path = self.0.join(name);
-        fs::write(&path, text).unwrap();
-        path.to_str().unwrap().to_owned()
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
 #[test]
 fn what_keeps_it_from_starting_is_one_line_and_exit_code_2() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -679,7 +656,7 @@ fn what_keeps_it_from_starting_is_one_line_and_exit_code_2() {
     // An address in use among others is no less in use.
     fails(&["--listen", "127.0.0.1:0", "--listen", &address]);
     fails(&["--listen", "192.0.2.77:0"]);
-    let folder = Folder::new("start");
+    let folder = Folder::new("end-to-end-start");
     let directory = folder.0.to_str().unwrap().to_owned();
     for (config, word) in [
         (
@@ -717,7 +694,7 @@ fn echoes(address: SocketAddr, bytes: usize) -> bool {
 
 #[test]
 fn settings_from_file_variable_and_flag_take_effect() {
-    let folder = Folder::new("settings");
+    let folder = Folder::new("end-to-end-settings");
     let config = folder.file("hub.toml", "echo = true\nmax-message-bytes = 100\n");
     let start = |variable: Option<&str>, flags: &[&str]| {
         let mut command = command();

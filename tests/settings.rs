@@ -1,37 +1,16 @@
 //! Settings from flags, environment and file, in the library and through the binary, and the README's table of them.
 
+#[path = "support/folder.rs"]
+mod folder;
+
+use folder::Folder;
 use peerhub::Config;
 use peerhub::config::{
     ConfigError, Form, SETTINGS, Setting, Wish, load, markdown_table, toml_text,
 };
 use std::ffi::OsString;
 use std::fs;
-use std::path::PathBuf;
 use std::process::{Command, Output};
-
-/// A directory of this test's own, removed at the end.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(test: &str) -> Folder {
-        let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR"))
-            .join(format!("settings-{test}-{}", std::process::id()));
-        fs::create_dir_all(&path).unwrap();
-        Folder(path)
-    }
-
-    fn write(&self, name: &str, text: impl AsRef<[u8]>) -> String {
-        let path = self.0.join(name);
-        fs::write(&path, text).unwrap();
-        path.to_str().unwrap().to_owned()
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
 
 fn wish(flags: &[&str], variables: &[(&str, &str)]) -> Result<Wish, ConfigError> {
     let arguments = ["peerhub"].iter().chain(flags).map(OsString::from);
@@ -112,7 +91,7 @@ fn assert_only(config: &Config, setting: &Setting, value: &str, way: &str) {
 
 #[test]
 fn every_setting_can_be_set_in_all_three_ways() {
-    let folder = Folder::new("three-ways");
+    let folder = Folder::new("settings-three-ways");
     for setting in SETTINGS {
         let value = other_value(setting);
         let flag = format!("--{}={value}", setting.name);
@@ -123,7 +102,7 @@ fn every_setting_can_be_set_in_all_three_ways() {
             value,
             "variable",
         );
-        let file = folder.write("peerhub.toml", in_file(setting, value));
+        let file = folder.file("peerhub.toml", in_file(setting, value));
         assert_only(&config(&["--config", &file], &[]), setting, value, "file");
         assert_only(
             &config(&[], &[("PEERHUB_CONFIG", &file)]),
@@ -136,8 +115,8 @@ fn every_setting_can_be_set_in_all_three_ways() {
 
 #[test]
 fn flag_over_variable_over_file_over_default() {
-    let folder = Folder::new("precedence");
-    let file = folder.write(
+    let folder = Folder::new("settings-precedence");
+    let file = folder.file(
         "peerhub.toml",
         "max-tags = 2\nmax-channels = 2\nmax-json-depth = 20\ndebout = true\n",
     );
@@ -160,7 +139,7 @@ fn flag_over_variable_over_file_over_default() {
         Config::default().limits.pending_requests
     );
 
-    let other = folder.write("other.toml", "max-tags = 9\n");
+    let other = folder.file("other.toml", "max-tags = 9\n");
     assert_eq!(
         config(&["--config", &other], &[("PEERHUB_CONFIG", &file)])
             .limits
@@ -232,8 +211,8 @@ fn forms_that_scripts_use() {
 
 #[test]
 fn numbers_in_the_file() {
-    let folder = Folder::new("numbers");
-    let file = folder.write(
+    let folder = Folder::new("settings-numbers");
+    let file = folder.file(
         "peerhub.toml",
         "max-message-bytes = 0x1_0000\nnudge-interval = 1_500\nlisten = \"1\"\nmax-tags = \"7\"",
     );
@@ -251,7 +230,7 @@ fn numbers_in_the_file() {
 
 #[test]
 fn a_bad_value_is_named_with_its_origin_and_what_would_be_right() {
-    let folder = Folder::new("bad-values");
+    let folder = Folder::new("settings-bad-values");
     let text = problem(&["--nudge-interval", "10 parsecs"], &[]);
     assert_eq!(
         text,
@@ -262,7 +241,7 @@ fn a_bad_value_is_named_with_its_origin_and_what_would_be_right() {
         text,
         "PEERHUB_MAX_QUEUE_BYTES: 5 is out of range: allowed is 1KiB to 1GiB"
     );
-    let file = folder.write(
+    let file = folder.file(
         "peerhub.toml",
         "# comment\nmax-tags = 5\n\nmax-channels = -1\n",
     );
@@ -387,7 +366,7 @@ fn the_default_request_timeout_may_not_exceed_the_longest() {
 
 #[test]
 fn unknown_names_are_refused_with_the_nearest_known_one() {
-    let folder = Folder::new("unknown");
+    let folder = Folder::new("settings-unknown");
     let cases = [
         (
             "\nnudge_interval = 5",
@@ -411,7 +390,7 @@ fn unknown_names_are_refused_with_the_nearest_known_one() {
         ("max-tags = [1]", ":1: max-tags: wants COUNT, not an array"),
     ];
     for (content, end) in cases {
-        let file = folder.write("peerhub.toml", content);
+        let file = folder.file("peerhub.toml", content);
         let text = problem(&["--config", &file], &[]);
         let rest = text
             .strip_prefix(&file)
@@ -451,14 +430,14 @@ fn a_mistyped_variable_is_remarked_upon_and_a_foreign_one_is_not() {
 
 #[test]
 fn the_encryption_key_is_a_text_or_a_files_content() {
-    let folder = Folder::new("key");
+    let folder = Folder::new("settings-key");
     let key = |text: &str| {
         config(&[&format!("--encryption-key={text}")], &[])
             .encryption_key
             .unwrap()
     };
     assert_eq!(key("some text"), "some text");
-    let file = folder.write("key", "  from the file\n\n");
+    let file = folder.file("key", "  from the file\n\n");
     assert_eq!(key(&file), "from the file");
 
     let missing = format!("{file}-missing");
@@ -476,9 +455,9 @@ fn the_encryption_key_is_a_text_or_a_files_content() {
             && text.ends_with("is a directory"),
         "{text}"
     );
-    let empty = folder.write("empty", " \n");
+    let empty = folder.file("empty", " \n");
     assert!(problem(&[&format!("--encryption-key={empty}")], &[]).ends_with("the file is empty"));
-    let binary = folder.write("binary", [0xff, 0xfe]);
+    let binary = folder.file("binary", [0xff, 0xfe]);
     assert!(
         problem(&[&format!("--encryption-key={binary}")], &[]).ends_with("it is not UTF-8 text")
     );
@@ -510,7 +489,7 @@ fn secrets_are_never_shown() {
 
 #[test]
 fn printed_settings_read_back_to_the_same() {
-    let folder = Folder::new("round-trip");
+    let folder = Folder::new("settings-round-trip");
     let public = SETTINGS
         .iter()
         .filter(|setting| !matches!(setting.form, Form::Secret(_)));
@@ -527,7 +506,7 @@ fn printed_settings_read_back_to_the_same() {
         let Ok(Wish::Print(printed)) = wish(&[flags, &["--print-config"]].concat(), &[]) else {
             panic!("{flags:?}")
         };
-        let file = folder.write("peerhub.toml", &printed);
+        let file = folder.file("peerhub.toml", &printed);
         assert_eq!(
             config(&["--config", &file], &[]),
             config(flags, &[]),
@@ -611,8 +590,8 @@ fn run(flags: &[&str], variables: &[(&str, &str)]) -> Output {
 
 #[test]
 fn the_binary_answers_a_mistake_with_one_line_and_exit_code_2() {
-    let folder = Folder::new("binary");
-    let file = folder.write("peerhub.toml", "\n\nmax-tags = \"many\"");
+    let folder = Folder::new("settings-binary");
+    let file = folder.file("peerhub.toml", "\n\nmax-tags = \"many\"");
     let missing = format!("{file}.missing");
     let directory = folder.0.to_str().unwrap();
     let cases = [
