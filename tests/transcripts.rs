@@ -280,18 +280,22 @@ impl Stage {
         Ok(())
     }
 
+    fn advance(&mut self, ms: u64) {
+        let Stage {
+            hub,
+            actors,
+            travel,
+            dice,
+            ..
+        } = self;
+        hub.advance(ms, |hub| pump(hub, actors, *travel, dice));
+    }
+
     /// `+500` lets so many ms pass, a letter as much as it takes until that peer is told something.
     fn pass_time(&mut self, how: &str) -> Result<(), String> {
         if let Some(ms) = how.strip_prefix('+') {
             let ms = ms.parse().map_err(|_| "no such time")?;
-            let Stage {
-                hub,
-                actors,
-                travel,
-                dice,
-                ..
-            } = self;
-            hub.advance(ms, |hub| pump(hub, actors, *travel, dice));
+            self.advance(ms);
             return Ok(());
         }
         let name = how.chars().next().ok_or("no such line")?;
@@ -303,16 +307,7 @@ impl Stage {
             .is_empty()
         {
             let next = self.hub.next_tick().ok_or("nothing will ever happen")?;
-            let Stage {
-                hub,
-                actors,
-                travel,
-                dice,
-                ..
-            } = self;
-            hub.advance(next - hub.elapsed_ms(), |hub| {
-                pump(hub, actors, *travel, dice)
-            });
+            self.advance(next - self.hub.elapsed_ms());
             if self.hub.elapsed_ms() > 86_400_000 {
                 return Err("nothing happens within a day".into());
             }

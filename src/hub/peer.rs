@@ -4,7 +4,7 @@
 //! until its connection is reaped (`forget`). Between `depart` and `forget` it is still there to be spoken of, but it is
 //! in no index any more.
 
-use super::command::DeboutSelection;
+use super::command::{DeboutSelection, Initiation};
 use super::id::Secret;
 use super::packed::{TokenMap, TokenSet};
 use crate::index::{
@@ -30,6 +30,16 @@ pub struct Card {
     pub remote_address: IpAddr,
     /// When it says that it opened its connection (token).
     pub start_time: Option<Box<str>>,
+}
+
+impl Card {
+    /// The tags and properties that it would have after an initiation.
+    pub(super) fn with(&self, initiation: &Initiation<'_>) -> (TokenSet, TokenMap) {
+        let tags = initiation.tags.iter().map(|tag| tag.as_ref());
+        let properties = initiation.properties.iter();
+        let properties = properties.map(|one| (one.name.as_ref(), one.value));
+        (self.tags.with(tags), self.properties.with(properties))
+    }
 }
 
 /// How far a peer's life has got.

@@ -67,12 +67,9 @@ impl Hub {
         peer: PeerKey,
         initiation: &Initiation<'_>,
     ) -> Result<(), PeerFault> {
-        let card = &self.peers[peer].card;
-        let tags = initiation.tags.iter().map(|tag| tag.as_ref());
-        self.check_tags(&card.tags.with(tags))?;
-        let properties = initiation.properties.iter();
-        let properties = properties.map(|one| (one.name.as_ref(), one.value));
-        self.check_properties(&card.properties.with(properties))
+        let (tags, properties) = self.peers[peer].card.with(initiation);
+        self.check_tags(&tags)?;
+        self.check_properties(&properties)
     }
 
     fn knows_secret(&self, holder: PeerKey, resume: Option<&Resume<'_>>) -> bool {
@@ -108,13 +105,10 @@ impl Hub {
                 .join(&mut self.peers, peer, &initiation.linkage_key);
         }
         // A claimant may have said more of itself since its initiation was checked: what no longer fits is left out.
-        let card = &self.peers[peer].card;
-        let tags = initiation.tags.iter().map(|tag| tag.as_ref());
-        let tags = Some(card.tags.with(tags)).filter(|tags| self.check_tags(tags).is_ok());
-        let properties = initiation.properties.iter();
-        let properties = properties.map(|one| (one.name.as_ref(), one.value));
-        let properties = Some(card.properties.with(properties))
-            .filter(|properties| self.check_properties(properties).is_ok());
+        let (tags, properties) = self.peers[peer].card.with(&initiation);
+        let tags = Some(tags).filter(|tags| self.check_tags(tags).is_ok());
+        let properties =
+            Some(properties).filter(|properties| self.check_properties(properties).is_ok());
         let record = &mut self.peers[peer];
         record.stage = Stage::Joined;
         record.hears = initiation.peer_initiation_receiver.unwrap_or(record.hears);

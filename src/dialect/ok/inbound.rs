@@ -252,13 +252,14 @@ impl Reader {
         let Some(text) = text else {
             return Ok(Cow::Borrowed(""));
         };
-        match &self.cipher {
-            Some(cipher) if cipher.open(&text).is_none() => {
-                check_length(self.limits.name_bytes, "userid", &text)?;
-                Ok(cipher.seal(&text).into())
-            }
-            Some(_) | None => Ok(text),
+        let Some(cipher) = &self.cipher else {
+            return Ok(text);
+        };
+        let sealed = cipher.seal(&text);
+        if sealed != text {
+            check_length(self.limits.name_bytes, "userid", &text)?;
         }
+        Ok(sealed.into())
     }
 
     fn properties<'a>(
