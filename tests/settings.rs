@@ -52,6 +52,16 @@ fn other_value(setting: &Setting) -> &'static str {
         (Form::Scope(_), _) => "linkage",
         (Form::Addresses(_), _) => "127.0.0.2:1,[::1]:2",
         (Form::Secret(_), _) => "correct horse",
+        (Form::Text(_, word) | Form::Maybe(_, word) | Form::Texts(_, word), _) => {
+            match word.placeholder {
+                "KEY" => "mine,yours",
+                "PATH" => "/my/app",
+                "JSON" => r#"{"round":[1,"two"]}"#,
+                "HEX" => "0123456789abcdef0123456789abcdef01234567",
+                "URL" => "ws://relay.example.org:8000/peer-relay",
+                _ => "plain",
+            }
+        }
     }
 }
 
@@ -59,7 +69,8 @@ fn other_value(setting: &Setting) -> &'static str {
 fn in_file(setting: &Setting, value: &str) -> String {
     match setting.form {
         Form::Switch(_) | Form::Count(..) => format!("{} = {value}\n", setting.name),
-        Form::Addresses(_) => format!(
+        Form::Text(..) | Form::Maybe(..) => format!("{} = '{value}'\n", setting.name),
+        Form::Addresses(_) | Form::Texts(..) => format!(
             "{} = [\"{}\"]\n",
             setting.name,
             value.replace(',', "\", \"")

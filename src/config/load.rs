@@ -256,7 +256,7 @@ fn own_variables(
 /// A value of the file as it would be written for a flag.
 fn file_texts(setting: &Setting, value: &DeValue<'_>) -> Result<Vec<String>, String> {
     let wanted = setting.placeholder();
-    let many = matches!(setting.form, Form::Addresses(_));
+    let many = setting.is_list();
     match value {
         DeValue::String(text) => Ok(vec![text.clone().into_owned()]),
         DeValue::Boolean(switch) => Ok(vec![switch.to_string()]),

@@ -6,23 +6,28 @@
 //!
 //! - `table` — the one table: names, ranges and help, from which everything else here is made
 //! - `settings` — what an entry of the table is and can do
-//! - `value` — text ↔ times, sizes, counts, addresses
+//! - `dialects` — what can be set of each dialect
+//! - `value` — text ↔ times, sizes, counts, addresses; `word` — texts that must look like something
 //! - `load` — flag over environment over file over default
 //! - `render` — the table as help, as TOML, as Markdown
 //! - `caution` — what the operator should know about the chosen settings
 
 mod caution;
+mod dialects;
 mod load;
 mod render;
 mod settings;
 mod table;
 mod value;
+mod word;
 
 pub use caution::{browser_url, cautions};
+pub use dialects::{NetPeer, PeerJs, Peero, Relay};
 pub use load::{Wish, load, plain_words};
 pub use render::{markdown_table, toml_text};
 pub use settings::{Form, Group, Range, Setting};
 pub use table::SETTINGS;
+pub use word::Word;
 
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -74,6 +79,14 @@ pub struct Config {
     pub read_buffer_bytes: usize,
     /// The bounds.
     pub limits: Limits,
+    /// PeerJS.
+    pub peerjs: PeerJs,
+    /// peer-relay.
+    pub relay: Relay,
+    /// net-peer.
+    pub netpeer: NetPeer,
+    /// peero.
+    pub peero: Peero,
 }
 
 /// Where a value came from.
@@ -226,6 +239,10 @@ impl Default for Config {
             // Large enough that a flood costs few system calls, small enough to stay in a core's cache.
             read_buffer_bytes: 128 << 10,
             limits: Limits::default(),
+            peerjs: PeerJs::default(),
+            relay: Relay::default(),
+            netpeer: NetPeer::default(),
+            peero: Peero::default(),
         }
     }
 }

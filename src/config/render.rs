@@ -99,10 +99,8 @@ fn setting_argument(setting: &'static Setting, default: &Config) -> Arg {
             .num_args(0..=1)
             .require_equals(true)
             .default_missing_value("true"),
-        Form::Addresses(_) => argument.action(ArgAction::Append),
-        Form::Time(..) | Form::Size(..) | Form::Count(..) | Form::Scope(_) | Form::Secret(_) => {
-            argument
-        }
+        _ if setting.is_list() => argument.action(ArgAction::Append),
+        _ => argument,
     }
     .hide_default_value(true)
 }
@@ -158,12 +156,17 @@ fn toml_line(setting: &Setting, config: &Config) -> String {
             format!("{name} = {shown}")
         }
         Form::Time(..) | Form::Size(..) | Form::Scope(_) => format!("{name} = \"{shown}\""),
-        Form::Addresses(_) => {
+        Form::Addresses(_) | Form::Texts(..) => {
             let quoted: Vec<String> = shown
                 .split(',')
-                .map(|address| format!("\"{address}\""))
+                .filter(|text| !text.is_empty())
+                .map(|text| format!("\"{text}\""))
                 .collect();
             format!("{name} = [{}]", quoted.join(", "))
+        }
+        Form::Maybe(..) if shown.is_empty() => format!("# {name} is not set"),
+        Form::Text(..) | Form::Maybe(..) => {
+            format!("{name} = {}", toml::Value::String(shown))
         }
         Form::Secret(_) if shown.is_empty() => format!("# {name} is not set"),
         Form::Secret(_) => format!("# {name} is set, and withheld here"),

@@ -4,6 +4,7 @@
 //! the hub, so that all of them refuse the same values in the same words.
 
 use super::value::{self, quote};
+use super::word::Word;
 use super::{Config, Scope};
 use std::net::SocketAddr;
 
@@ -29,6 +30,14 @@ pub enum Group {
     Serving,
     /// What peers are told and may do.
     Peers,
+    /// PeerJS.
+    PeerJs,
+    /// peer-relay.
+    Relay,
+    /// net-peer.
+    NetPeer,
+    /// peero.
+    Peero,
     /// Times.
     Times,
     /// Bounds.
@@ -52,6 +61,12 @@ pub enum Form {
     Addresses(fn(&mut Config) -> &mut Vec<SocketAddr>),
     /// Text that is never shown, or the path of a file that holds it.
     Secret(fn(&mut Config) -> &mut Option<String>),
+    /// A text.
+    Text(fn(&mut Config) -> &mut String, Word),
+    /// A text or nothing.
+    Maybe(fn(&mut Config) -> &mut Option<String>, Word),
+    /// Any number of texts, without commas in them.
+    Texts(fn(&mut Config) -> &mut Vec<String>, Word),
 }
 
 /// The numbers that a setting may have, both ends included.
@@ -97,7 +112,7 @@ impl Range {
 }
 
 impl Setting {
-    /// Puts what was written into the configuration. `texts` are several only for [`Form::Addresses`]; of the others the
+    /// Puts what was written into the configuration. `texts` are several only for forms that are lists; of the others the
     /// last counts. A secret is taken literally: [`load`](super::load) looks for the file before.
     ///
     /// # Errors
@@ -114,7 +129,12 @@ impl Setting {
             Form::Addresses(place) => {
                 *place(config) = value::read_addresses(texts.iter().map(String::as_str))?
             }
-            Form::Secret(place) => *place(config) = Some(text.to_owned()),
+            Form::Secret(place) | Form::Maybe(place, _) => *place(config) = Some(text.to_owned()),
+            Form::Text(place, _) => text.clone_into(place(config)),
+            Form::Texts(place, _) => {
+                let pieces = texts.iter().flat_map(|text| text.split(','));
+                *place(config) = pieces.map(|piece| piece.trim().to_owned()).collect();
+            }
         }
         self.check(config)
     }
@@ -136,6 +156,15 @@ impl Setting {
                 } else {
                     Ok(())
                 };
+            }
+            Form::Text(place, word) => return (word.check)(place(&mut config)),
+            Form::Maybe(place, word) => {
+                return place(&mut config).as_deref().map_or(Ok(()), word.check);
+            }
+            Form::Texts(place, word) => {
+                return place(&mut config)
+                    .iter()
+                    .try_for_each(|text| (word.check)(text));
             }
             Form::Time(place, range) => (*place(&mut config), *range),
             Form::Size(place, range) | Form::Count(place, range) => {
@@ -170,7 +199,15 @@ impl Setting {
                 shown.join(",")
             }
             Form::Secret(place) => place(&mut config).as_ref().map_or("", |_| "set").to_owned(),
+            Form::Text(place, _) => place(&mut config).clone(),
+            Form::Maybe(place, _) => place(&mut config).clone().unwrap_or_default(),
+            Form::Texts(place, _) => place(&mut config).join(","),
         }
+    }
+
+    /// Whether several values may be given.
+    pub fn is_list(&self) -> bool {
+        matches!(self.form, Form::Addresses(_) | Form::Texts(..))
     }
 
     /// What may be written, in a few words; nothing where the placeholder of the help says it all.
@@ -179,7 +216,13 @@ impl Setting {
             Form::Time(_, range) | Form::Size(_, range) | Form::Count(_, range) => {
                 Some(range.describe(self.number_shower()))
             }
-            Form::Switch(_) | Form::Scope(_) | Form::Addresses(_) | Form::Secret(_) => None,
+            Form::Switch(_)
+            | Form::Scope(_)
+            | Form::Addresses(_)
+            | Form::Secret(_)
+            | Form::Text(..)
+            | Form::Maybe(..)
+            | Form::Texts(..) => None,
         }
     }
 
@@ -190,7 +233,7 @@ impl Setting {
 
     /// What stands for the value in the help.
     pub fn placeholder(&self) -> &'static str {
-        match self.form {
+        match &self.form {
             Form::Switch(_) => "true|false",
             Form::Time(..) => "TIME",
             Form::Size(..) => "SIZE",
@@ -198,6 +241,7 @@ impl Setting {
             Form::Scope(_) => "hub|linkage",
             Form::Addresses(_) => "ADDR:PORT",
             Form::Secret(_) => "TEXT|FILE",
+            Form::Text(_, word) | Form::Maybe(_, word) | Form::Texts(_, word) => word.placeholder,
         }
     }
 
@@ -209,7 +253,10 @@ impl Setting {
             | Form::Switch(_)
             | Form::Scope(_)
             | Form::Addresses(_)
-            | Form::Secret(_) => |number| number.to_string(),
+            | Form::Secret(_)
+            | Form::Text(..)
+            | Form::Maybe(..)
+            | Form::Texts(..) => |number| number.to_string(),
         }
     }
 }
@@ -220,6 +267,10 @@ impl Group {
         match self {
             Group::Serving => "Serving",
             Group::Peers => "What peers are told",
+            Group::PeerJs => "PeerJS",
+            Group::Relay => "peer-relay",
+            Group::NetPeer => "net-peer",
+            Group::Peero => "peero",
             Group::Times => "Times (TIME is 250ms, 10s, 2m, 1h or a bare number of milliseconds)",
             Group::Bounds => "Bounds (SIZE is a number of bytes, or 64KiB, 1MiB, 1MB)",
         }

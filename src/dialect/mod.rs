@@ -1,25 +1,239 @@
 //! Messages ↔ commands and events (steps 4 and 8 of the message path): one folder for each wire protocol.
 //!
-//! Pure. Dialects never import one another. An unknown path of a WebSocket upgrade belongs to the hub's own protocol.
+//! Pure. Dialects never import one another. The hub's own protocol (`ok`) leads to [`Hub`](crate::hub::Hub). Each of the
+//! others is a *world* of its own, which nobody leaves: ids and groups of different worlds never meet. A world's folder
+//! has `mod.rs` (source of truth, quirks), `inbound.rs` (text → command), `outbound.rs` (what is told → text), and its
+//! state in a file that is named for what the hub is in that world. [`Worlds`] is all of them; what they have to say they
+//! leave in the [`Mail`] that they are lent. `json` is what they have in common.
+//!
 //! Source: `PROTOCOLS.md`, the table of paths.
 
+mod json;
+pub mod mail;
+pub mod netpeer;
 pub mod ok;
+pub mod peerjs;
+pub mod peero;
+pub mod relay;
+
+pub use mail::{Act, Mail};
+
+use crate::config::Config;
+use crate::hub::Millis;
+use crate::hub::command::PeerFault;
+use crate::hub::id::FreshIds;
+use crate::index::{ClientKey, ConnKey, HostKey, LinkKey, VisitorKey};
+use std::hash::RandomState;
+use std::net::SocketAddr;
 
 /// What a WebSocket connection speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dialect {
     /// ok-peerhub, the hub's own protocol.
     Ok,
+    /// PeerJS.
+    PeerJs,
+    /// peer-relay.
+    Relay,
+    /// peero.
+    Peero,
     /// Plain echo, for diagnostics and conformance suites.
     Echo,
 }
 
 impl Dialect {
-    /// The dialect of an upgrade on this path (without query). `echo` says whether the echo is on.
-    pub fn of_path(path: &str, echo: bool) -> Dialect {
+    /// The dialect of an upgrade on this path, among those that are on. An unknown path belongs to the hub's own
+    /// protocol.
+    pub fn of_path(path: &str, query: Option<&str>, config: &Config) -> Dialect {
         match path {
-            "/echo" if echo => Dialect::Echo,
+            "/echo" if config.echo => Dialect::Echo,
+            "/peer-relay" if config.relay.on => Dialect::Relay,
+            "/peero" if config.peero.on => Dialect::Peero,
+            _ if config.peerjs.on && query.is_some() && peerjs::is_socket_path(path, config) => {
+                Dialect::PeerJs
+            }
             _ => Dialect::Ok,
+        }
+    }
+}
+
+/// Everybody who speaks something other than the hub's own protocol.
+#[derive(Debug)]
+pub struct Worlds {
+    /// PeerJS, if it is spoken.
+    pub peerjs: Option<peerjs::Realm>,
+    relay: Option<relay::Node>,
+    netpeer: Option<netpeer::Mesh>,
+    peero: Option<peero::Lobby>,
+}
+
+/// One of a world.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Member {
+    /// Of PeerJS.
+    PeerJs(ClientKey),
+    /// Of peer-relay.
+    Relay(LinkKey),
+    /// Of net-peer.
+    NetPeer(HostKey),
+    /// Of peero.
+    Peero(VisitorKey),
+}
+
+/// A connection that comes into a world.
+#[derive(Clone, Copy, Debug)]
+pub struct Arrival<'a> {
+    /// The connection.
+    pub conn: ConnKey,
+    /// Where it comes from.
+    pub remote: SocketAddr,
+    /// The port that it has come to.
+    pub local_port: u16,
+    /// What its URL says after the `?`.
+    pub query: &'a str,
+}
+
+/// What a world is lent while it works on one thing.
+#[derive(Debug)]
+pub struct Lent<'a> {
+    /// The present, ms of a clock that never goes back.
+    pub now: Millis,
+    /// Fresh ids and random numbers.
+    pub ids: &'a mut FreshIds,
+    /// Takes what the world has to say.
+    pub mail: &'a mut Mail,
+}
+
+impl Worlds {
+    /// The worlds that are on. `hasher` keys the maps whose keys peers choose.
+    pub fn new(config: &Config, hasher: &RandomState, now: Millis, ids: &mut FreshIds) -> Worlds {
+        Worlds {
+            peerjs: config
+                .peerjs
+                .on
+                .then(|| peerjs::Realm::new(config, hasher.clone(), now)),
+            relay: config
+                .relay
+                .on
+                .then(|| relay::Node::new(config, hasher.clone(), now, ids)),
+            netpeer: config
+                .netpeer
+                .on
+                .then(|| netpeer::Mesh::new(config, hasher.clone(), now)),
+            peero: config
+                .peero
+                .on
+                .then(|| peero::Lobby::new(config, hasher.clone())),
+        }
+    }
+
+    /// Whether plain lines of JSON are spoken.
+    pub fn takes_lines(&self) -> bool {
+        self.netpeer.is_some()
+    }
+
+    /// A WebSocket of this dialect has opened. None if it has no place in that world and has been told so, or if the
+    /// dialect is none of a world.
+    pub fn join(
+        &mut self,
+        dialect: Dialect,
+        arrival: Arrival<'_>,
+        lent: Lent<'_>,
+    ) -> Option<Member> {
+        match dialect {
+            Dialect::PeerJs => self
+                .peerjs
+                .as_mut()?
+                .join(arrival, lent)
+                .map(Member::PeerJs),
+            Dialect::Relay => self.relay.as_mut()?.join(arrival, lent).map(Member::Relay),
+            Dialect::Peero => self.peero.as_mut()?.join(arrival, lent).map(Member::Peero),
+            Dialect::Ok | Dialect::Echo => None,
+        }
+    }
+
+    /// A connection has begun to speak lines of JSON. None if it has no place and has been told so.
+    pub fn join_lines(&mut self, arrival: Arrival<'_>, lent: Lent<'_>) -> Option<Member> {
+        let mesh = self.netpeer.as_mut()?;
+        mesh.join(arrival, lent).map(Member::NetPeer)
+    }
+
+    /// A member has sent a message. A fault is its own, and it has been told if its dialect has words for that.
+    pub fn hear(&mut self, member: Member, text: &str, lent: Lent<'_>) -> Result<(), PeerFault> {
+        match member {
+            Member::PeerJs(client) => self
+                .peerjs
+                .as_mut()
+                .map(|realm| realm.hear(client, text, lent)),
+            Member::Relay(link) => self.relay.as_mut().map(|node| node.hear(link, text, lent)),
+            Member::NetPeer(host) => self
+                .netpeer
+                .as_mut()
+                .map(|mesh| mesh.hear(host, text, lent)),
+            Member::Peero(visitor) => self
+                .peero
+                .as_mut()
+                .map(|lobby| lobby.hear(visitor, text, lent)),
+        }
+        .expect("a member's world is on")
+    }
+
+    /// A member's connection is ending: the member is forgotten, and those who must know are told.
+    pub fn depart(&mut self, member: Member, lent: Lent<'_>) {
+        match member {
+            Member::PeerJs(client) => self.peerjs.as_mut().map(|realm| realm.depart(client, lent)),
+            Member::Relay(link) => self.relay.as_mut().map(|node| node.depart(link, lent)),
+            Member::NetPeer(host) => self.netpeer.as_mut().map(|mesh| mesh.depart(host, lent)),
+            Member::Peero(visitor) => self.peero.as_mut().map(|lobby| lobby.depart(visitor, lent)),
+        }
+        .expect("a member's world is on");
+    }
+
+    /// Does what has become due.
+    pub fn expire(&mut self, Lent { now, ids, mail }: Lent<'_>) {
+        if let Some(realm) = &mut self.peerjs {
+            realm.expire(Lent { now, ids, mail });
+        }
+        if let Some(node) = &mut self.relay {
+            node.expire(Lent { now, ids, mail });
+        }
+        if let Some(mesh) = &mut self.netpeer {
+            mesh.expire(Lent { now, ids, mail });
+        }
+    }
+
+    /// When `expire` has something to do next; never late, sometimes early.
+    pub fn next_deadline(&self) -> Option<Millis> {
+        let deadlines = [
+            self.peerjs.as_ref().and_then(peerjs::Realm::next_deadline),
+            self.relay.as_ref().and_then(relay::Node::next_deadline),
+            self.netpeer.as_ref().and_then(netpeer::Mesh::next_deadline),
+        ];
+        deadlines.into_iter().flatten().min()
+    }
+
+    /// How many members there are, of all worlds.
+    pub fn member_count(&self) -> usize {
+        self.peerjs.as_ref().map_or(0, peerjs::Realm::member_count)
+            + self.relay.as_ref().map_or(0, relay::Node::member_count)
+            + self.netpeer.as_ref().map_or(0, netpeer::Mesh::member_count)
+            + self.peero.as_ref().map_or(0, peero::Lobby::member_count)
+    }
+
+    /// Panics if a world contradicts itself or exceeds a bound. For tests; O(everything).
+    #[doc(hidden)]
+    pub fn check(&self) {
+        if let Some(realm) = &self.peerjs {
+            realm.check();
+        }
+        if let Some(node) = &self.relay {
+            node.check();
+        }
+        if let Some(mesh) = &self.netpeer {
+            mesh.check();
+        }
+        if let Some(lobby) = &self.peero {
+            lobby.check();
         }
     }
 }

@@ -90,8 +90,42 @@ keys! {
     RequestKey;
     /// Names a claim to an id that is still held by another connection.
     ClaimKey;
+    /// Names a client of the PeerJS world.
+    ClientKey;
+    /// Names a link of the relay node.
+    LinkKey;
+    /// Names a host of the mesh.
+    HostKey;
+    /// Names a visitor of the peero lobby.
+    VisitorKey;
     /// Names an armed timer of a [`crate::wheel::Wheel`].
     TimerKey;
+}
+
+/// The place of a connection in the switchboard's slab. It has no generation: whoever keeps one is told when the connection
+/// ends, before its place is anybody else's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConnKey(u32);
+
+impl ConnKey {
+    /// No connection.
+    pub const NONE: ConnKey = ConnKey(u32::MAX);
+
+    /// The connection at this place. Panics from 2^32 on.
+    pub fn at(index: usize) -> ConnKey {
+        ConnKey(u32::try_from(index).expect("there are fewer than 2^32 descriptors"))
+    }
+
+    /// The place as a number.
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+impl std::fmt::Display for ConnKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "conn {}", self.0)
+    }
 }
 
 /// Writes `PeerKey(12.3)` for slot 12 in generation 3, which is easier to follow through a log than the raw number.

@@ -5,33 +5,10 @@
 
 use super::Socket;
 use super::out_queue::OutQueue;
+use crate::dialect::Member;
 use crate::index::{Key, PeerKey, TimerKey};
-use crate::wire::session::Session;
-use std::fmt;
+use crate::wire::{Lines, Session};
 use std::net::IpAddr;
-
-/// The place of a connection in the switchboard's slab.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ConnKey(u32);
-
-impl ConnKey {
-    pub(super) const NONE: ConnKey = ConnKey(u32::MAX);
-
-    pub(super) fn at(index: usize) -> ConnKey {
-        ConnKey(u32::try_from(index).expect("there are fewer than 2^32 descriptors"))
-    }
-
-    /// The place as a number, for the poll's token.
-    pub fn index(self) -> usize {
-        self.0 as usize
-    }
-}
-
-impl fmt::Display for ConnKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "conn {}", self.0)
-    }
-}
 
 /// One connection.
 #[derive(Debug)]
@@ -72,6 +49,13 @@ pub(super) enum Speech {
         /// Whom the messages are for.
         party: Party,
     },
+    /// One message a line.
+    Lines {
+        /// Between its bytes and its lines.
+        lines: Lines,
+        /// Whom the messages are for.
+        party: Party,
+    },
 }
 
 /// The beginning of an HTTP request.
@@ -80,6 +64,8 @@ pub(super) struct Unfinished {
     pub(super) bytes: Vec<u8>,
     /// Fewer bytes than these are not worth a look: with a known head the size of the whole request.
     pub(super) bytes_needed: usize,
+    /// Nothing came on this connection before it.
+    pub(super) is_first: bool,
 }
 
 /// At whose end of a WebSocket messages arrive.
@@ -87,6 +73,8 @@ pub(super) struct Unfinished {
 pub(super) enum Party {
     /// This peer speaks to the hub.
     Peer(PeerKey),
+    /// This one speaks to its world.
+    Member(Member),
     /// Everything goes back where it came from.
     Echo,
     /// Nobody any more: the connection is closing.
@@ -118,7 +106,10 @@ impl<S: Socket> Conn<S> {
         Conn {
             socket,
             out: OutQueue::new(),
-            speech: Speech::Http(Unfinished::default()),
+            speech: Speech::Http(Unfinished {
+                is_first: true,
+                ..Unfinished::default()
+            }),
             life,
             refused: life == Life::Refused,
             remote,
@@ -132,14 +123,32 @@ impl<S: Socket> Conn<S> {
         }
     }
 
+    /// At whose end messages arrive.
+    pub(super) fn party(&self) -> Party {
+        match self.speech {
+            Speech::Http(_) => Party::Nobody,
+            Speech::WebSocket { party, .. } | Speech::Lines { party, .. } => party,
+        }
+    }
+
+    /// Whether somebody is at this end who must be told to others as gone when it ends.
+    pub(super) fn is_of_somebody(&self) -> bool {
+        matches!(self.party(), Party::Peer(_) | Party::Member(_))
+    }
+
     /// The peer at this end, if it has one.
     pub(super) fn peer(&self) -> Option<PeerKey> {
-        match self.speech {
-            Speech::WebSocket {
-                party: Party::Peer(peer),
-                ..
-            } => Some(peer),
-            _ => None,
+        match self.party() {
+            Party::Peer(peer) => Some(peer),
+            Party::Member(_) | Party::Echo | Party::Nobody => None,
+        }
+    }
+
+    /// From now on messages are for nobody.
+    pub(super) fn leave_party(&mut self) {
+        match &mut self.speech {
+            Speech::Http(_) => {}
+            Speech::WebSocket { party, .. } | Speech::Lines { party, .. } => *party = Party::Nobody,
         }
     }
 

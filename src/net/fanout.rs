@@ -5,18 +5,18 @@
 //! an event that has receivers on both sides of a flush is encoded on both.
 
 use super::Socket;
-use super::conn::ConnKey;
 use super::floor::Floor;
 use super::out_queue::Span;
 use crate::dialect::ok::outbound::Occasion;
 use crate::hub::event::{Delivery, Event, Outbox};
+use crate::index::ConnKey;
 use crate::index::Key;
 use crate::wire::frame;
 
 /// What one more receiver costs, in about a nanosecond; a byte of text costs one.
-const DELIVERY_COST: u64 = 8;
+pub(super) const DELIVERY_COST: u64 = 8;
 /// Bytes that the system copies for one receiver in about a nanosecond.
-const BYTES_PER_COST: u64 = 16;
+pub(super) const BYTES_PER_COST: u64 = 16;
 
 impl<S: Socket> Floor<S> {
     /// Queues everything that the outbox holds, in its order. O(deliveries), and the bytes of each event once.
@@ -56,7 +56,7 @@ impl<S: Socket> Floor<S> {
             self.spans.fill(None);
         }
         match &out.events()[delivery.event as usize] {
-            &Event::Close { code, reason } => self.close(key, code, reason),
+            &Event::Close { code, reason } => self.close(key, Some(code), reason),
             Event::Ping => self.ping(key),
             _ => return Some(self.encode(out, delivery)),
         }
@@ -64,7 +64,7 @@ impl<S: Socket> Floor<S> {
     }
 
     /// Whether this connection is there and still open for messages.
-    fn takes_messages(&self, key: ConnKey) -> bool {
+    pub(super) fn takes_messages(&self, key: ConnKey) -> bool {
         let conn = self.conns.get(key.index());
         conn.is_some_and(|conn| conn.takes_messages())
     }

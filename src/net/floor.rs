@@ -4,16 +4,17 @@
 //! What an earlier phase condemns is removed by `reap`; what reap and flush condemn waits for the next tick.
 
 use super::Socket;
-use super::conn::{Conn, ConnKey, Life, Party, Speech};
+use super::conn::{Conn, Life, Party, Speech};
 use super::entropy::Entropy;
 use super::log_limit::{LogLimit, limited};
 use super::out_queue::{Flushed, Frames, OutQueue, Span};
 use super::switchboard::{Census, Now};
 use crate::config::Config;
-use crate::dialect::ok;
+use crate::dialect::{Lent, Mail, Worlds, ok};
 use crate::hub::event::Outbox;
 use crate::hub::id::{FreshIds, Id};
 use crate::hub::{Hub, Millis};
+use crate::index::ConnKey;
 use crate::index::{Key, PeerKey, TimerKey};
 use crate::web::{HubStatus, Web};
 use crate::wheel::Wheel;
@@ -31,6 +32,8 @@ pub(super) struct Floor<S> {
     /// Peer → connection.
     pub(super) conn_of_peer: Vec<ConnKey>,
     pub(super) hub: Hub,
+    pub(super) worlds: Worlds,
+    pub(super) mail: Mail,
     pub(super) reader: ok::Reader,
     pub(super) writer: ok::Writer,
     pub(super) web: Web,
@@ -38,7 +41,7 @@ pub(super) struct Floor<S> {
     pub(super) frames: Frames,
     /// Where an event becomes text before it becomes a frame.
     pub(super) text: Vec<u8>,
-    /// The frame of each event of the outbox that has one in this flush already.
+    /// The frame of each event of the outbox, or of each text of the mail, that has one in this flush already.
     pub(super) spans: Vec<Option<Span>>,
     /// The id of each event of the outbox that came without one and has been given one.
     pub(super) given_ids: Vec<Option<Id>>,
@@ -84,24 +87,46 @@ impl<S: Socket> Floor<S> {
         result
     }
 
+    /// Lets the worlds do something and delivers what they have to say about it.
+    pub(super) fn with_worlds<R>(&mut self, act: impl FnOnce(&mut Worlds, Lent<'_>) -> R) -> R {
+        let mut mail = std::mem::take(&mut self.mail);
+        mail.has_readers = log::log_enabled!(Level::Debug);
+        self.restock_ids();
+        let lent = Lent {
+            now: self.now.monotonic_ms,
+            ids: &mut self.ids,
+            mail: &mut mail,
+        };
+        let result = act(&mut self.worlds, lent);
+        self.post(&mail);
+        mail.clear();
+        self.mail = mail;
+        result
+    }
+
     /// Sees to it that there are random bytes enough for whatever the hub does next.
     pub(super) fn restock_ids(&mut self) {
         let claims = self.hub.claim_count();
         self.ids.top_up(claims, |stock| self.entropy.fill(stock));
     }
 
-    /// Queues a close frame and waits for the peer's. Frames that come later are not for this connection any more.
-    pub(super) fn close(&mut self, key: ConnKey, code: u16, reason: &str) {
+    /// Queues a close frame and waits for the peer's; without frames, just ends. What comes later is not for this
+    /// connection any more.
+    pub(super) fn close(&mut self, key: ConnKey, code: Option<u16>, reason: &str) {
         let conn = &mut self.conns[key.index()];
         if !conn.takes_messages() {
             return;
         }
-        if let Speech::WebSocket { session, .. } = &mut conn.speech {
-            session.stop_replies();
-            conn.life = Life::Closing;
-            self.say(key, |bytes| frame::write_close(Some(code), reason, bytes));
-            self.condemned.push(key);
-            self.arm(key, self.config.close_timeout_ms);
+        match &mut conn.speech {
+            Speech::Http(_) => {}
+            Speech::WebSocket { session, .. } => {
+                session.stop_replies();
+                conn.life = Life::Closing;
+                self.say(key, |bytes| frame::write_close(code, reason, bytes));
+                self.condemned.push(key);
+                self.arm(key, self.config.close_timeout_ms);
+            }
+            Speech::Lines { .. } => self.end_after_writing(key, Life::Lingering),
         }
     }
 
@@ -201,6 +226,8 @@ impl<S: Socket> Floor<S> {
                 }
                 self.arm(key, Self::TERMINATE_GRACE_MS);
             }
+            // A line speaker's deadlines are its world's.
+            (Life::Open, Speech::Lines { .. }) => {}
             (Life::Open | Life::Refused, Speech::Http(unfinished)) => {
                 if unfinished.bytes.is_empty() {
                     self.kill(key);
@@ -211,7 +238,7 @@ impl<S: Socket> Floor<S> {
             (Life::Terminating | Life::Closing | Life::Parting | Life::Lingering, _) => {
                 self.kill(key);
             }
-            (Life::Dead, _) | (Life::Refused, Speech::WebSocket { .. }) => {}
+            (Life::Dead, _) | (Life::Refused, Speech::WebSocket { .. } | Speech::Lines { .. }) => {}
         }
     }
 
@@ -229,14 +256,18 @@ impl<S: Socket> Floor<S> {
             };
             // What kills it from here on condemns it anew.
             let is_dead = conn.life == Life::Dead;
-            let peer = conn.peer();
-            if let (Some(_), Speech::WebSocket { party, .. }) = (peer, &mut conn.speech) {
-                *party = Party::Nobody;
-            }
-            if let Some(peer) = peer {
-                self.conn_of_peer[peer.index()] = ConnKey::NONE;
-                self.with_hub(|hub, out, ids| hub.depart(peer, ids, out));
-                self.hub.forget(peer);
+            let party = conn.party();
+            conn.leave_party();
+            match party {
+                Party::Peer(peer) => {
+                    self.conn_of_peer[peer.index()] = ConnKey::NONE;
+                    self.with_hub(|hub, out, ids| hub.depart(peer, ids, out));
+                    self.hub.forget(peer);
+                }
+                Party::Member(member) => {
+                    self.with_worlds(|worlds, lent| worlds.depart(member, lent))
+                }
+                Party::Echo | Party::Nobody => {}
             }
             if is_dead {
                 self.remove(key);

@@ -5,10 +5,11 @@
 //! looked at again before it is all there: what trickles in costs no more than its copying.
 
 use super::Socket;
-use super::conn::{ConnKey, Life, Party, Speech, Unfinished};
+use super::conn::{Life, Party, Speech, Unfinished};
 use super::floor::Floor;
 use super::switchboard::Switchboard;
-use crate::dialect::Dialect;
+use crate::dialect::{Arrival, Dialect, Member};
+use crate::index::ConnKey;
 use crate::wire::{HttpFault, Response, Session, Upgrade, http_date, parse_head};
 
 /// What became of the bytes of one request.
@@ -27,6 +28,10 @@ impl<S: Socket> Switchboard<S> {
     /// Takes in what has been read from an HTTP connection: the first `bytes` of the read buffer.
     pub(super) fn take_in_http(&mut self, key: ConnKey, bytes: usize) {
         let floor = &mut self.floor;
+        if floor.begins_lines(key, &self.input[..bytes]) {
+            floor.begin_lines(key);
+            return self.take_in_lines(key, 0..bytes);
+        }
         let Speech::Http(unfinished) = &mut floor.conns[key.index()].speech else {
             unreachable!("only HTTP input comes here");
         };
@@ -72,6 +77,7 @@ impl<S: Socket> Switchboard<S> {
                     floor.conns[key.index()].speech = Speech::Http(Unfinished {
                         bytes: held,
                         bytes_needed,
+                        is_first: false,
                     });
                     return;
                 }
@@ -110,7 +116,8 @@ impl<S: Socket> Floor<S> {
         match upgrade {
             Upgrade::WebSocket(handshake) => {
                 self.say(key, |bytes| handshake.answer(bytes));
-                self.upgrade(key, Dialect::of_path(head.path, self.config.echo));
+                let dialect = Dialect::of_path(head.path, head.query, &self.config);
+                self.upgrade(key, dialect, head.query.unwrap_or_default());
                 return Ok(Outcome::Upgraded(head_bytes));
             }
             Upgrade::Refused(fault) => return Err(fault),
@@ -155,7 +162,7 @@ impl<S: Socket> Floor<S> {
     }
 
     /// Turns an HTTP connection into a WebSocket of this dialect.
-    fn upgrade(&mut self, key: ConnKey, dialect: Dialect) {
+    fn upgrade(&mut self, key: ConnKey, dialect: Dialect, query: &str) {
         let party = match dialect {
             Dialect::Echo => Party::Echo,
             Dialect::Ok => {
@@ -163,6 +170,8 @@ impl<S: Socket> Floor<S> {
                 self.seat(peer, key);
                 Party::Peer(peer)
             }
+            // Before it has joined it is nobody, but the world may already tell it why it cannot.
+            Dialect::PeerJs | Dialect::Relay | Dialect::Peero => Party::Nobody,
         };
         self.conns[key.index()].speech = Speech::WebSocket {
             session: Session::default(),
@@ -175,9 +184,38 @@ impl<S: Socket> Floor<S> {
             0 => self.disarm(key),
             interval => self.arm(key, 1 + phase % interval),
         }
-        if let Party::Peer(_) = party {
-            let (now, remote) = (self.now.monotonic_ms, self.conns[key.index()].remote);
-            self.with_hub(|hub, out, ids| hub.connect(now, phase, remote, ids, out));
+        match dialect {
+            Dialect::Echo => {}
+            Dialect::Ok => {
+                let (now, remote) = (self.now.monotonic_ms, self.conns[key.index()].remote);
+                self.with_hub(|hub, out, ids| hub.connect(now, phase, remote, ids, out));
+            }
+            Dialect::PeerJs | Dialect::Relay | Dialect::Peero => {
+                let arrival = self.arrival(key, query);
+                let member = self.with_worlds(|worlds, lent| worlds.join(dialect, arrival, lent));
+                self.enter(key, member);
+            }
+        }
+    }
+
+    /// What a world must know of a connection that comes into it.
+    pub(super) fn arrival<'a>(&self, key: ConnKey, query: &'a str) -> Arrival<'a> {
+        let conn = &self.conns[key.index()];
+        let (remote_port, local_port) = conn.socket.ports();
+        Arrival {
+            conn: key,
+            remote: (conn.remote, remote_port).into(),
+            local_port,
+            query,
+        }
+    }
+
+    /// The connection's messages are for this member from now on.
+    pub(super) fn enter(&mut self, key: ConnKey, member: Option<Member>) {
+        let joined = member.map_or(Party::Nobody, Party::Member);
+        match &mut self.conns[key.index()].speech {
+            Speech::Http(_) => {}
+            Speech::WebSocket { party, .. } | Speech::Lines { party, .. } => *party = joined,
         }
     }
 }

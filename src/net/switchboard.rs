@@ -4,7 +4,7 @@
 //! driver hands in the time, new sockets and readiness.
 
 use super::Socket;
-use super::conn::{Conn, ConnKey, Life, Speech};
+use super::conn::{Conn, Life, Party, Speech};
 use super::entropy::Entropy;
 use super::floor::Floor;
 use super::log_limit::{LogLimit, limited};
@@ -12,9 +12,11 @@ use super::out_queue::Frames;
 use super::turns::Turns;
 use crate::config::Config;
 use crate::dialect::ok::{self, user_id::UserIdCipher};
+use crate::dialect::{Mail, Worlds};
 use crate::hub::event::Outbox;
 use crate::hub::id::FreshIds;
 use crate::hub::{Hub, Millis, Rules};
+use crate::index::ConnKey;
 use crate::index::{Key, TimerKey};
 use crate::web::Web;
 use crate::wheel::Wheel;
@@ -82,7 +84,7 @@ impl<S: Socket> Switchboard<S> {
     pub fn new(
         config: Config,
         connections_max: usize,
-        entropy: Entropy,
+        mut entropy: Entropy,
         now: Now,
         clock: fn() -> u64,
     ) -> Switchboard<S> {
@@ -100,6 +102,9 @@ impl<S: Socket> Switchboard<S> {
             channels_max: limits.channels,
             pending_requests_max: limits.pending_requests,
         };
+        let mut ids = FreshIds::default();
+        ids.top_up(0, |stock| entropy.fill(stock));
+        let worlds = Worlds::new(&config, &RandomState::new(), now.monotonic_ms, &mut ids);
         let cipher = config.encryption_key.as_deref().map(UserIdCipher::new);
         Switchboard {
             parser: Parser::new(limits.message_bytes),
@@ -108,6 +113,8 @@ impl<S: Socket> Switchboard<S> {
             due: Vec::new(),
             floor: Floor {
                 hub: Hub::new(rules, RandomState::new(), now.monotonic_ms),
+                worlds,
+                mail: Mail::default(),
                 reader: ok::Reader::new(limits.clone(), cipher),
                 writer: ok::Writer::new(config.remote_address, limits.queue_bytes),
                 web: Web::new(env!("CARGO_PKG_VERSION"), clock),
@@ -123,7 +130,7 @@ impl<S: Socket> Switchboard<S> {
                 replies: Vec::new(),
                 dirty: Vec::new(),
                 condemned: Vec::new(),
-                ids: FreshIds::default(),
+                ids,
                 entropy,
                 cost: 0,
                 turn_cost_max: 0,
@@ -217,7 +224,11 @@ impl<S: Socket> Switchboard<S> {
         if !(self.turns.is_empty() && floor.dirty.is_empty() && floor.condemned.is_empty()) {
             return Some(floor.now.monotonic_ms);
         }
-        let deadlines = [floor.wheel.next_deadline(), floor.hub.next_deadline()];
+        let deadlines = [
+            floor.wheel.next_deadline(),
+            floor.hub.next_deadline(),
+            floor.worlds.next_deadline(),
+        ];
         deadlines.into_iter().flatten().min()
     }
 
@@ -229,8 +240,9 @@ impl<S: Socket> Switchboard<S> {
             let conn = &self.floor.conns[key.index()];
             match (conn.life, &conn.speech) {
                 (Life::Closing | Life::Parting | Life::Lingering | Life::Dead, _) => {}
-                (_, Speech::WebSocket { .. }) => {
-                    self.floor.close(key, 1001, "the hub is shutting down");
+                (_, Speech::WebSocket { .. } | Speech::Lines { .. }) => {
+                    let reason = "the hub is shutting down";
+                    self.floor.close(key, Some(1001), reason);
                 }
                 (_, Speech::Http(unfinished)) => {
                     if !unfinished.bytes.is_empty() || conn.put_off.is_some() {
@@ -264,12 +276,14 @@ impl<S: Socket> Switchboard<S> {
     pub fn check(&self) {
         let floor = &self.floor;
         floor.hub.check();
-        let mut peers = 0;
+        floor.worlds.check();
+        let (mut peers, mut members) = (0, 0);
         for (index, conn) in &floor.conns {
             if let Some(peer) = conn.peer() {
                 assert_eq!(floor.conn_of_peer[peer.index()].index(), index);
                 peers += 1;
             }
+            members += usize::from(matches!(conn.party(), Party::Member(_)));
             assert!(conn.out.backlog_bytes() <= floor.config.limits.queue_bytes);
             let listed = self.turns.has(ConnKey::at(index));
             assert!(
@@ -284,6 +298,7 @@ impl<S: Socket> Switchboard<S> {
         let put_off_bytes_max = Turns::put_off_bytes_max(floor.conns.len(), self.input.len());
         assert!(put_off.map(|bytes| bytes.len()).sum::<usize>() <= put_off_bytes_max);
         assert_eq!(peers, floor.hub.peer_count(), "a peer has one connection");
+        assert_eq!(members, floor.worlds.member_count(), "nor has a member two");
         let timers = floor.conns.iter().filter(|(_, conn)| !conn.timer.is_none());
         assert_eq!(timers.count(), floor.wheel.len());
         let refused = floor.conns.iter().filter(|(_, conn)| conn.refused).count();
@@ -304,6 +319,14 @@ impl<S: Socket> Switchboard<S> {
         if self.floor.hub.next_deadline().is_some_and(|at| at <= now) {
             self.floor
                 .with_hub(|hub, out, ids| hub.expire(now, ids, out));
+        }
+        if self
+            .floor
+            .worlds
+            .next_deadline()
+            .is_some_and(|at| at <= now)
+        {
+            self.floor.with_worlds(|worlds, lent| worlds.expire(lent));
         }
     }
 }

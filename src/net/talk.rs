@@ -4,11 +4,12 @@
 //! which the hub accepted. A peer's mistakes end here: counted, logged within limits, and told to those who understand.
 
 use super::Socket;
-use super::conn::{ConnKey, Life, Party, Speech};
+use super::conn::{Life, Party, Speech};
 use super::floor::Floor;
 use super::log_limit::limited;
 use super::switchboard::Switchboard;
 use crate::hub::command::PeerFault;
+use crate::index::ConnKey;
 use crate::index::PeerKey;
 use crate::wire::{Incoming, SessionFault, frame};
 use log::Level;
@@ -72,7 +73,9 @@ impl<S: Socket> Floor<S> {
     fn lend_session(&mut self, key: ConnKey) -> crate::wire::Session {
         match &mut self.conns[key.index()].speech {
             Speech::WebSocket { session, .. } => std::mem::take(session),
-            Speech::Http(_) => unreachable!("only WebSocket input comes here"),
+            Speech::Http(_) | Speech::Lines { .. } => {
+                unreachable!("only WebSocket input comes here")
+            }
         }
     }
 
@@ -88,33 +91,57 @@ impl<S: Socket> Floor<S> {
 
     fn party(&self, key: ConnKey) -> Party {
         let conn = &self.conns[key.index()];
-        match conn.speech {
-            Speech::WebSocket { party, .. } if conn.takes_messages() => party,
-            _ => Party::Nobody,
+        match conn.takes_messages() {
+            true => conn.party(),
+            false => Party::Nobody,
         }
     }
 
-    fn message(&mut self, key: ConnKey, text: &str) {
+    /// One message, for whomever it is.
+    pub(super) fn message(&mut self, key: ConnKey, text: &str) {
         match self.party(key) {
             Party::Peer(peer) => self.command(peer, text),
+            Party::Member(member) => {
+                let heard = self.with_worlds(|worlds, lent| worlds.hear(member, text, lent));
+                if let Err(fault) = heard {
+                    self.count_fault(key, &fault);
+                }
+            }
             Party::Echo => self.say(key, |bytes| frame::write_text(text.as_bytes(), bytes)),
             Party::Nobody => {}
         }
     }
 
     /// Binary frames count as text.
-    fn binary(&mut self, key: ConnKey, bytes: &[u8]) {
-        match self.party(key) {
-            Party::Peer(peer) => match std::str::from_utf8(bytes) {
-                Ok(text) => self.command(peer, text),
-                Err(error) => {
-                    let text = format!("a message must be UTF-8 text: {error}");
-                    self.complain(peer, PeerFault::new("E_NOTUTF8", text), None);
-                }
-            },
-            Party::Echo => self.say(key, |out| frame::write_binary(bytes, out)),
-            Party::Nobody => {}
+    pub(super) fn binary(&mut self, key: ConnKey, bytes: &[u8]) {
+        let party = self.party(key);
+        if party == Party::Echo {
+            return self.say(key, |out| frame::write_binary(bytes, out));
         }
+        match std::str::from_utf8(bytes) {
+            Ok(text) => self.message(key, text),
+            Err(error) => {
+                let text = format!("a message must be UTF-8 text: {error}");
+                let fault = PeerFault::new("E_NOTUTF8", text);
+                match party {
+                    Party::Peer(peer) => self.complain(peer, fault, None),
+                    Party::Member(_) => self.count_fault(key, &fault),
+                    Party::Echo | Party::Nobody => {}
+                }
+            }
+        }
+    }
+
+    /// Counts and logs the fault of a member, whose world has told it if it has words for that.
+    pub(super) fn count_fault(&mut self, key: ConnKey, fault: &PeerFault) {
+        self.census.faults += 1;
+        limited!(
+            self.fault_log,
+            self.now.monotonic_ms,
+            Level::Warn,
+            "bad message from {key}, {}: {fault}",
+            self.conns[key.index()].remote
+        );
     }
 
     fn pong(&mut self, key: ConnKey) {
@@ -176,7 +203,7 @@ impl<S: Socket> Floor<S> {
             fault.close_code,
             fault.reason
         );
-        self.close(key, fault.close_code, fault.reason);
+        self.close(key, Some(fault.close_code), fault.reason);
         self.end_after_writing(key, Life::Lingering);
     }
 }

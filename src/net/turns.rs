@@ -4,8 +4,9 @@
 //! nobody can starve the others. Who had no turn before the tick had enough to say comes first in the next one.
 
 use super::Socket;
-use super::conn::{ConnKey, Life, Speech};
+use super::conn::{Life, Speech};
 use super::switchboard::Switchboard;
+use crate::index::ConnKey;
 use log::debug;
 use std::collections::VecDeque;
 use std::io::ErrorKind;
@@ -107,7 +108,7 @@ impl<S: Socket> Switchboard<S> {
         };
         match conn.socket.read(&mut self.input[..most]) {
             // Who has asked something and ended his direction still gets his answer.
-            Ok(0) if conn.peer().is_none() && !conn.out.is_empty() => {
+            Ok(0) if !conn.is_of_somebody() && !conn.out.is_empty() => {
                 self.floor.end_after_writing(key, Life::Parting);
             }
             Ok(0) => self.floor.kill(key),
@@ -136,6 +137,7 @@ impl<S: Socket> Switchboard<S> {
             match conn.speech {
                 Speech::Http(_) => self.take_in_http(key, bytes),
                 Speech::WebSocket { .. } => self.take_in_websocket(key, 0..bytes),
+                Speech::Lines { .. } => self.take_in_lines(key, 0..bytes),
             }
         }
         let conn = &mut self.floor.conns[key.index()];

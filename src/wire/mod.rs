@@ -11,11 +11,13 @@
 
 pub mod frame;
 pub mod http;
+pub mod lines;
 mod measure;
 pub mod response;
 pub mod session;
 
 pub use http::{Head, HttpFault, Upgrade, WebSocketRequest, parse_head};
+pub use lines::{LineFeed, LineTooLong, Lines};
 pub use response::{Response, http_date};
 pub use session::{Feed, Incoming, Parser, Session, SessionFault};
 pub use tungstenite::{Bytes, Utf8Bytes};

@@ -241,6 +241,12 @@ impl Write for MemorySocket {
 }
 
 impl Socket for MemorySocket {
+    fn ports(&self) -> (u16, u16) {
+        (50_000, 3007)
+    }
+
+    fn keep_alive(&mut self, _silence_ms: u64) {}
+
     fn finish(&mut self) -> io::Result<()> {
         self.0.0.borrow_mut().finished = true;
         Ok(())

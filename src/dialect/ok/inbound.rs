@@ -3,10 +3,10 @@
 //! The envelope is read once; contents that are only forwarded stay slices of the message. What is wrong is the sender's
 //! fault and never more than that. Source: `PROTOCOLS.md` section 1, "Envelope" and "Client messages".
 
-use super::shape::{Envelope, Fields, Publication, nests_deeper};
-use super::token::{canonical, plain, present, truthy};
+use super::shape::{Envelope, Publication};
 use super::user_id::UserIdCipher;
 use crate::config::Limits;
+use crate::dialect::json::{Fields, canonical, nests_deeper, plain, present, truthy};
 use crate::hub::command::{
     Command, DeboutKind, DeboutSelection, Initiation, PeerFault, Property, Resume, Routed, Targets,
 };
@@ -102,7 +102,7 @@ impl Reader {
             "\"publish\"" => {
                 let publication: Publication<'a> = object(content, "publish")?;
                 let channel = publication.channel.filter(|channel| truthy(channel));
-                let (Some(channel), true) = (channel, publication.has_message) else {
+                let (Some(channel), true) = (channel, publication.message.is_some()) else {
                     return Err(bad("publish needs content {channel, message}"));
                 };
                 Command::Publish {

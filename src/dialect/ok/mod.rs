@@ -3,12 +3,11 @@
 //! Source of truth: `PROTOCOLS.md` section 1. What is pinned by the transcripts in `tests/transcripts/ok`: the order of
 //! fields, which messages have no `name` or `peer`, that message ids are kept whatever their JSON type, that binary frames
 //! count as text. *Tokens* of the hub are JSON texts here, brought into one form where the hub compares them
-//! (`token::canonical`).
+//! (`json::canonical`).
 
 pub mod inbound;
 pub mod outbound;
 mod shape;
-mod token;
 pub mod user_id;
 
 pub use inbound::{Inbound, Reader};

@@ -3,7 +3,8 @@
 //! The order of fields is the original's, which clients of other makes may rely on.
 //! Source: `PROTOCOLS.md` section 1, "Envelope", "Client info" and the tables of messages.
 
-use super::{DEBOUT_CHANNEL, token};
+use super::DEBOUT_CHANNEL;
+use crate::dialect::json;
 use crate::hub::Hub;
 use crate::hub::event::{Event, Forwarded, Outbox, Shown};
 use crate::hub::id::{FreshIds, Id};
@@ -331,7 +332,7 @@ fn string(text: &mut Vec<u8>, value: &str) {
         .bytes()
         .any(|byte| matches!(byte, b'"' | b'\\' | 0..=0x1f))
     {
-        put(text, token::quote(value).as_bytes());
+        put(text, json::quote(value).as_bytes());
     } else {
         put(text, b"\"");
         put(text, value.as_bytes());

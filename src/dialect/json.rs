@@ -1,0 +1,238 @@
+//! JSON as every dialect reads it: no further than it must be understood (step 4 of the message path).
+//!
+//! What is only forwarded stays a slice of the message (`RawValue`), and as in JavaScript the last field of a name counts,
+//! which serde's derived structs would refuse. A *token* is a piece of JSON text that is compared: the same thing must
+//! always be the same text, though JSON has many texts for one string or number.
+
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+use std::fmt;
+
+/// Makes a struct of the fields of a JSON object that a dialect knows, each as it came or absent; others are read over,
+/// and of several with one name the last counts.
+macro_rules! known_fields {
+    ($(#[$doc:meta])* $vis:vis struct $name:ident { $($field:ident: $text:literal),+ $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Debug, Default)]
+        $vis struct $name<'a> {
+            $($vis $field: Option<&'a serde_json::value::RawValue>,)+
+        }
+
+        impl<'de: 'a, 'a> serde::Deserialize<'de> for $name<'a> {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                #[derive(serde::Deserialize)]
+                #[serde(field_identifier)]
+                #[allow(non_camel_case_types)]
+                enum Field {
+                    $(#[serde(rename = $text)] $field,)+
+                    #[serde(other)]
+                    Other_,
+                }
+                struct Fields;
+                impl<'de> serde::de::Visitor<'de> for Fields {
+                    type Value = $name<'de>;
+
+                    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                        f.write_str("an object")
+                    }
+
+                    fn visit_map<A: serde::de::MapAccess<'de>>(
+                        self,
+                        mut map: A,
+                    ) -> Result<Self::Value, A::Error> {
+                        let mut fields = $name::default();
+                        while let Some(field) = map.next_key()? {
+                            let place = match field {
+                                $(Field::$field => &mut fields.$field,)+
+                                Field::Other_ => {
+                                    map.next_value::<serde::de::IgnoredAny>()?;
+                                    continue;
+                                }
+                            };
+                            *place = Some(map.next_value()?);
+                        }
+                        Ok(fields)
+                    }
+                }
+                deserializer.deserialize_map(Fields)
+            }
+        }
+    };
+}
+pub(super) use known_fields;
+
+/// A JSON object in the order of its fields, their names as tokens. An array is none, and a name may come twice: what
+/// serde derives for a struct would take the one and refuse the other.
+pub(super) struct Fields<'a>(pub(super) Vec<(Cow<'a, str>, &'a RawValue)>);
+
+impl<'a> Fields<'a> {
+    /// The field of this name, which needs no escape; as in JavaScript the last one counts. O(fields).
+    pub(super) fn last(&self, name: &str) -> Option<&'a RawValue> {
+        let named = |field: &&(Cow<'a, str>, _)| field.0[1..field.0.len() - 1] == *name;
+        self.0.iter().rev().find(named).map(|field| field.1)
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct All;
+        impl<'de> Visitor<'de> for All {
+            type Value = Fields<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut fields = Vec::new();
+                while let Some(name) = map.next_key::<String>()? {
+                    fields.push((Cow::Owned(quote(&name)), map.next_value()?));
+                }
+                Ok(Fields(fields))
+            }
+        }
+        deserializer.deserialize_map(All)
+    }
+}
+
+/// Whether arrays and objects in `text` are nested more than `max` levels deep. Counts openers first, which is quick
+/// and settles it for nearly every message.
+pub(super) fn nests_deeper(text: &str, max: usize) -> bool {
+    let opens = |byte: &&u8| matches!(byte, b'{' | b'[');
+    if text.as_bytes().iter().filter(opens).count() <= max {
+        return false;
+    }
+    let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
+    for byte in text.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_string => escaped = true,
+            b'"' => in_string = !in_string,
+            _ if in_string => {}
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > max {
+            return true;
+        }
+    }
+    false
+}
+
+/// The one form of a JSON scalar: a string without needless escapes, a number as JavaScript writes it. A string with a
+/// lone surrogate has no other form than its own and stays as it is. None for arrays and objects.
+pub(super) fn canonical(raw: &RawValue) -> Option<Cow<'_, str>> {
+    let text = raw.get();
+    match text.as_bytes()[0] {
+        b'"' if !text.contains('\\') => Some(Cow::Borrowed(text)),
+        b'"' => Some(match serde_json::from_str::<String>(text) {
+            Ok(string) => Cow::Owned(quote(&string)),
+            Err(_lone_surrogate) => Cow::Borrowed(text),
+        }),
+        b'{' | b'[' => None,
+        b't' | b'f' | b'n' => Some(Cow::Borrowed(text)),
+        _ => Some(number(text)),
+    }
+}
+
+/// `text` as a JSON string.
+pub(super) fn quote(text: &str) -> String {
+    serde_json::to_string(text).expect("a string can be written as JSON")
+}
+
+/// A plain text: a string as it reads, a number as its decimal text. None for anything else, and for a string that is no
+/// Unicode text (a lone surrogate).
+pub(super) fn plain(raw: &RawValue) -> Option<Cow<'_, str>> {
+    let text = raw.get();
+    match text.as_bytes()[0] {
+        b'"' if !text.contains('\\') => Some(Cow::Borrowed(&text[1..text.len() - 1])),
+        b'"' => serde_json::from_str(text).ok().map(Cow::Owned),
+        b'-' | b'0'..=b'9' => Some(number(text)),
+        _ => None,
+    }
+}
+
+/// Whether JavaScript takes the value for true.
+pub(super) fn truthy(raw: &RawValue) -> bool {
+    match raw.get() {
+        "false" | "null" | "\"\"" => false,
+        // Nothing but a number can be read as one, so all else is no zero.
+        text => text.parse::<f64>() != Ok(0.0),
+    }
+}
+
+/// Whether there is a value: present and not null.
+pub(super) fn present(raw: Option<&RawValue>) -> Option<&RawValue> {
+    raw.filter(|raw| raw.get() != "null")
+}
+
+fn number(text: &str) -> Cow<'_, str> {
+    // Below 2^53 the digits of an integer are its only form without exponent.
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    if digits.len() <= 15 && digits != "0" && digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Cow::Borrowed(text);
+    }
+    match text.parse::<f64>() {
+        Ok(0.0) => Cow::Borrowed("0"),
+        Ok(number) if number.is_finite() => Cow::Owned(format!("{number}")),
+        _ => Cow::Borrowed(text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn raw(text: &str) -> Box<RawValue> {
+        RawValue::from_string(text.into()).expect("JSON")
+    }
+
+    #[test]
+    fn one_thing_has_one_form() {
+        for (text, form) in [
+            (r#""a""#, Some(r#""a""#)),
+            (r#""\u0061""#, Some(r#""a""#)),
+            (r#""\/""#, Some(r#""/""#)),
+            (r#""\n""#, Some(r#""\n""#)),
+            (r#""\ud800""#, Some(r#""\ud800""#)),
+            ("5", Some("5")),
+            ("5.0", Some("5")),
+            ("5e0", Some("5")),
+            ("-0", Some("0")),
+            ("0.10", Some("0.1")),
+            ("true", Some("true")),
+            ("[]", None),
+            ("{}", None),
+        ] {
+            assert_eq!(canonical(&raw(text)).as_deref(), form, "{text}");
+        }
+    }
+
+    #[test]
+    fn ids_are_strings_and_numbers_read_as_text() {
+        for (text, form) in [
+            (r#""a""#, Some("a")),
+            (r#""\u0061""#, Some("a")),
+            (r#""\ud800""#, None),
+            ("5", Some("5")),
+            ("5.0", Some("5")),
+            ("true", None),
+            ("{}", None),
+            ("null", None),
+        ] {
+            assert_eq!(plain(&raw(text)).as_deref(), form, "{text}");
+        }
+    }
+
+    #[test]
+    fn truth_is_that_of_javascript() {
+        for text in ["false", "null", "0", "-0", "0.0", "0e5", "1e-999", "\"\""] {
+            assert!(!truthy(&raw(text)), "{text}");
+        }
+        for text in ["true", "1", "-1", "0.1", "\"0\"", "\"false\"", "[]", "{}"] {
+            assert!(truthy(&raw(text)), "{text}");
+        }
+    }
+}

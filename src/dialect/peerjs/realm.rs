@@ -1,0 +1,59 @@
+//! The clients of PeerJS, and what waits for those that are not there.
+
+use crate::config::Config;
+use crate::dialect::{Arrival, Lent};
+use crate::hub::Millis;
+use crate::hub::command::PeerFault;
+use crate::index::{Arena, ClientKey, ConnKey};
+use std::hash::RandomState;
+
+/// The clients of PeerJS, and what waits for those that are not there.
+#[derive(Debug)]
+pub struct Realm {
+    members: Arena<ClientKey, ConnKey>,
+}
+
+impl Realm {
+    /// Nobody is there yet.
+    pub fn new(_config: &Config, _hasher: RandomState, _now: Millis) -> Realm {
+        Realm {
+            members: Arena::new(),
+        }
+    }
+
+    /// A connection comes in.
+    pub fn join(&mut self, arrival: Arrival<'_>, _lent: Lent<'_>) -> Option<ClientKey> {
+        Some(self.members.insert(arrival.conn))
+    }
+
+    /// A member has sent a message.
+    pub fn hear(
+        &mut self,
+        _member: ClientKey,
+        _text: &str,
+        _lent: Lent<'_>,
+    ) -> Result<(), PeerFault> {
+        Ok(())
+    }
+
+    /// A member's connection is ending.
+    pub fn depart(&mut self, member: ClientKey, _lent: Lent<'_>) {
+        self.members.remove(member);
+    }
+
+    /// Does what has become due.
+    pub fn expire(&mut self, _lent: Lent<'_>) {}
+
+    /// When `expire` has something to do next; never late, sometimes early.
+    pub fn next_deadline(&self) -> Option<Millis> {
+        None
+    }
+
+    /// How many connections are members.
+    pub fn member_count(&self) -> usize {
+        self.members.len()
+    }
+
+    /// Panics if something contradicts itself or exceeds a bound. For tests; O(everything).
+    pub fn check(&self) {}
+}

@@ -1,0 +1,90 @@
+//! Messages on their way in that need no WebSocket: one JSON object a line, on the plain connection (steps 3 to 8 of the
+//! message path).
+//!
+//! The first byte of a connection tells: an object begins with a brace, which begins no HTTP method.
+
+use super::Socket;
+use super::conn::{Life, Party, Speech};
+use super::floor::Floor;
+use super::switchboard::Switchboard;
+use crate::hub::command::PeerFault;
+use crate::index::ConnKey;
+use crate::wire::{LineTooLong, Lines};
+use std::ops::Range;
+
+impl<S: Socket> Switchboard<S> {
+    /// Takes in what has been read from a connection that speaks lines: this part of the read buffer.
+    pub(super) fn take_in_lines(&mut self, key: ConnKey, part: Range<usize>) {
+        let Switchboard { floor, input, .. } = self;
+        let Speech::Lines { lines, .. } = &mut floor.conns[key.index()].speech else {
+            unreachable!("only lines come here");
+        };
+        let mut lines = std::mem::take(lines);
+        let line_bytes_max = floor.config.limits.message_bytes;
+        let cost_max = floor.cost + floor.turn_cost_max;
+        let mut too_long = false;
+        let left = {
+            let mut feed = lines.feed(&input[part.clone()], line_bytes_max);
+            loop {
+                match feed.next() {
+                    None => break 0,
+                    Some(Ok(line)) => floor.binary(key, &line),
+                    Some(Err(LineTooLong)) => {
+                        too_long = true;
+                        break 0;
+                    }
+                }
+                if floor.frames.is_full() {
+                    floor.flush();
+                }
+                if !floor.conns[key.index()].listens() || floor.cost > cost_max {
+                    break feed.pause();
+                }
+            }
+        };
+        let conn = &mut floor.conns[key.index()];
+        if left > 0 && conn.listens() {
+            conn.put_off = Some(input[part.end - left..part.end].into());
+        }
+        if let Speech::Lines { lines: place, .. } = &mut conn.speech {
+            *place = lines;
+        }
+        if too_long {
+            let text = format!("a line may have {line_bytes_max} bytes");
+            floor.count_fault(key, &PeerFault::new("E_TOOLONG", text));
+            floor.end_after_writing(key, Life::Lingering);
+        }
+    }
+}
+
+impl<S: Socket> Floor<S> {
+    /// Whether these first bytes of a connection begin a line of JSON, in a hub that speaks such.
+    pub(super) fn begins_lines(&self, key: ConnKey, bytes: &[u8]) -> bool {
+        let conn = &self.conns[key.index()];
+        let is_first = match &conn.speech {
+            Speech::Http(unfinished) => unfinished.is_first && unfinished.bytes.is_empty(),
+            Speech::WebSocket { .. } | Speech::Lines { .. } => false,
+        };
+        is_first && bytes.first() == Some(&b'{') && self.worlds.takes_lines()
+    }
+
+    /// Lets a connection in that speaks lines; one that was turned away just ends, since there is no word for it.
+    pub(super) fn begin_lines(&mut self, key: ConnKey) {
+        let conn = &mut self.conns[key.index()];
+        if conn.life == Life::Refused || self.draining {
+            return self.kill(key);
+        }
+        let conn = &mut self.conns[key.index()];
+        conn.speech = Speech::Lines {
+            lines: Lines::default(),
+            party: Party::Nobody,
+        };
+        if self.config.ping_interval_ms > 0 {
+            conn.socket.keep_alive(self.config.ping_interval_ms);
+        }
+        self.disarm(key);
+        let arrival = self.arrival(key, "");
+        let member = self.with_worlds(|worlds, lent| worlds.join_lines(arrival, lent));
+        self.enter(key, member);
+    }
+}

@@ -1,0 +1,65 @@
+//! What the worlds have to say, on its way out (step 8 of the message path): texts become frames or lines in queues.
+//!
+//! As with the hub's events, each text is encoded once, when its first receiver is met, and again after a flush in
+//! between.
+
+use super::Socket;
+use super::conn::Speech;
+use super::fanout::{BYTES_PER_COST, DELIVERY_COST};
+use super::floor::Floor;
+use super::out_queue::Span;
+use crate::dialect::{Act, Mail};
+use crate::index::ConnKey;
+use crate::wire::frame;
+use log::debug;
+
+impl<S: Socket> Floor<S> {
+    /// Does all that the mail asks for, in its order. O(acts), and the bytes of each text once.
+    pub(super) fn post(&mut self, mail: &Mail) {
+        self.spans.clear();
+        self.spans.resize(mail.text_count(), None);
+        self.cost += mail.acts().len() as u64 * DELIVERY_COST;
+        for act in mail.acts() {
+            match act {
+                &Act::Send { to, text } => self.send(mail, to, text),
+                &Act::Close { to, code, reason } => self.close(to, code, reason),
+                Act::Remark(text) => debug!("{text}"),
+                Act::Keep(_) => {}
+            }
+        }
+    }
+
+    fn send(&mut self, mail: &Mail, to: ConnKey, text: u32) {
+        if !self.takes_messages(to) {
+            return;
+        }
+        // Very many texts, or copies of a large one, must not pile up.
+        if self.frames.is_full() {
+            self.flush();
+            self.spans.fill(None);
+        }
+        let span = match self.spans[text as usize] {
+            Some(span) => span,
+            None => self.encode_text(mail, to, text),
+        };
+        self.cost += span.bytes() / BYTES_PER_COST;
+        self.conns[to.index()].out.push(&mut self.frames, span);
+        self.mark_dirty(to);
+    }
+
+    /// All receivers of one text speak alike.
+    fn encode_text(&mut self, mail: &Mail, to: ConnKey, number: u32) -> Span {
+        let text = mail.read(number);
+        self.cost += text.len() as u64;
+        let is_lines = matches!(self.conns[to.index()].speech, Speech::Lines { .. });
+        let span = self.frames.append(|bytes| match is_lines {
+            false => frame::write_text(text, bytes),
+            true => {
+                bytes.extend_from_slice(text);
+                bytes.push(b'\n');
+            }
+        });
+        self.spans[number as usize] = Some(span);
+        span
+    }
+}
