@@ -137,6 +137,11 @@ pub(super) fn canonical(raw: &RawValue) -> Option<Cow<'_, str>> {
     }
 }
 
+/// Appends `text` as a JSON string.
+pub(super) fn write_string(text: &str, out: &mut Vec<u8>) {
+    serde_json::to_writer(out, text).expect("a vector takes all that is written");
+}
+
 /// `text` as a JSON string.
 pub(super) fn quote(text: &str) -> String {
     serde_json::to_string(text).expect("a string can be written as JSON")

@@ -26,6 +26,23 @@ impl fmt::Debug for Id {
     }
 }
 
+/// A UUID, as its 36 characters.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Uuid([u8; 36]);
+
+impl Uuid {
+    /// The UUID as text.
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).expect("a UUID is made of ASCII characters")
+    }
+}
+
+impl fmt::Debug for Uuid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
 /// A resume secret: 128 random bits. It shows itself in no log.
 #[derive(Clone, Copy)]
 pub struct Secret([u8; 16]);
@@ -129,7 +146,26 @@ impl FreshIds {
         u64::from_le_bytes(self.take())
     }
 
-    fn take<const N: usize>(&mut self) -> [u8; N] {
+    /// A fresh UUID of version 4 (RFC 9562 section 5.4).
+    pub fn uuid(&mut self) -> Uuid {
+        let mut bytes: [u8; 16] = self.take();
+        bytes[6] = bytes[6] & 0x0f | 0x40;
+        bytes[8] = bytes[8] & 0x3f | 0x80;
+        let mut text = [b'-'; 36];
+        let mut places = text.iter_mut();
+        for (index, byte) in bytes.into_iter().enumerate() {
+            if [4, 6, 8, 10].contains(&index) {
+                places.next();
+            }
+            for digit in [byte >> 4, byte & 15] {
+                *places.next().expect("32 digits and 4 hyphens") = DIGITS[usize::from(digit)];
+            }
+        }
+        Uuid(text)
+    }
+
+    /// `N` random bytes; at most as many as one id or secret has, several times in one command.
+    pub fn take<const N: usize>(&mut self) -> [u8; N] {
         let bytes = self.stock[self.used..self.used + N]
             .try_into()
             .expect("a range of N bytes has N bytes");
@@ -159,6 +195,23 @@ mod tests {
             assert_eq!(random.len(), 7);
             assert!(random.starts_with(|first: char| first.is_ascii_lowercase()));
             assert_eq!(u64::from_str_radix(time, 36), Ok(1_790_000_000_000));
+        }
+    }
+
+    #[test]
+    fn uuids_say_that_they_are_random() {
+        let mut ids = FreshIds::default();
+        ids.top_up(0, |stock| {
+            for (place, byte) in stock.iter_mut().enumerate() {
+                *byte = (place * 151 % 251) as u8;
+            }
+        });
+        for _ in 0..20 {
+            let uuid = ids.uuid();
+            let lengths: Vec<usize> = uuid.as_str().split('-').map(str::len).collect();
+            assert_eq!(lengths, [8, 4, 4, 4, 12]);
+            assert_eq!(uuid.as_str().as_bytes()[14], b'4');
+            assert!(b"89ab".contains(&uuid.as_str().as_bytes()[19]));
         }
     }
 

@@ -332,7 +332,7 @@ fn string(text: &mut Vec<u8>, value: &str) {
         .bytes()
         .any(|byte| matches!(byte, b'"' | b'\\' | 0..=0x1f))
     {
-        put(text, json::quote(value).as_bytes());
+        json::write_string(value, text);
     } else {
         put(text, b"\"");
         put(text, value.as_bytes());
