@@ -137,9 +137,16 @@ pub(super) fn canonical(raw: &RawValue) -> Option<Cow<'_, str>> {
     }
 }
 
-/// Appends `text` as a JSON string.
+/// Appends `text` as a JSON string. Nearly every id and key needs no escape.
 pub(super) fn write_string(text: &str, out: &mut Vec<u8>) {
-    serde_json::to_writer(out, text).expect("a vector takes all that is written");
+    let needs_escape = |byte: u8| matches!(byte, b'"' | b'\\' | 0..=0x1f);
+    if text.bytes().any(needs_escape) {
+        serde_json::to_writer(out, text).expect("a vector takes all that is written");
+    } else {
+        out.push(b'"');
+        out.extend_from_slice(text.as_bytes());
+        out.push(b'"');
+    }
 }
 
 /// `text` as a JSON string.

@@ -123,7 +123,7 @@ impl Writer {
                 open(text, "accept", None, ids);
                 field(text, b"peer", id);
                 put(text, b",\"content\":{\"id\":");
-                string(text, id);
+                json::write_string(id, text);
                 put(text, b",\"deboutChannel\":\"");
                 put(text, DEBOUT_CHANNEL.as_bytes());
                 put(text, b"\"}}");
@@ -133,7 +133,7 @@ impl Writer {
                 open(text, "confirm", None, ids);
                 field(text, b"peer", &card.id);
                 put(text, b",\"content\":{\"userid\":");
-                string(text, &card.user_id);
+                json::write_string(&card.user_id, text);
                 if let Some(secret) = resume {
                     put(text, b",\"resume\":\"");
                     put(text, &secret.to_hex());
@@ -205,7 +205,7 @@ impl Writer {
                 put(text, b",\"content\":{\"code\":\"");
                 put(text, fault.code.as_bytes());
                 put(text, b"\",\"message\":");
-                string(text, &fault.text);
+                json::write_string(&fault.text, text);
                 raw_field(text, b"messageid", message_id.as_deref());
                 put(text, b"}}");
             }
@@ -250,7 +250,7 @@ impl Writer {
 
     fn client(&self, card: &Card, linkage_key: &str, text: &mut Vec<u8>) {
         put(text, b"{\"id\":");
-        string(text, &card.id);
+        json::write_string(&card.id, text);
         if let Some(cluster) = &card.debout_cluster {
             field(text, b"deboutCluster", cluster);
         }
@@ -313,7 +313,7 @@ fn field(text: &mut Vec<u8>, name: &[u8], value: &str) {
     put(text, b",\"");
     put(text, name);
     put(text, b"\":");
-    string(text, value);
+    json::write_string(value, text);
 }
 
 /// `,"name":value`, if there is a value.
@@ -323,20 +323,6 @@ fn raw_field(text: &mut Vec<u8>, name: &[u8], value: Option<&str>) {
         put(text, name);
         put(text, b"\":");
         put(text, value.as_bytes());
-    }
-}
-
-/// `value` as a JSON string. Nearly every id and key needs no escape.
-fn string(text: &mut Vec<u8>, value: &str) {
-    if value
-        .bytes()
-        .any(|byte| matches!(byte, b'"' | b'\\' | 0..=0x1f))
-    {
-        json::write_string(value, text);
-    } else {
-        put(text, b"\"");
-        put(text, value.as_bytes());
-        put(text, b"\"");
     }
 }
 
