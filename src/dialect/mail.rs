@@ -3,6 +3,7 @@
 //! The worlds' counterpart of the hub's `Outbox`. A text is kept once however many receive it; a receiver costs a few
 //! bytes. Lent to a world for as long as it works on one thing, then delivered and emptied.
 
+use super::Member;
 use crate::index::ConnKey;
 use std::fmt::Arguments;
 
@@ -36,6 +37,13 @@ pub enum Act {
         /// The reason, at most 123 bytes.
         reason: &'static str,
     },
+    /// Somebody is to be connected to: what becomes of it is told to the world by `Worlds::reach` or `Worlds::miss`.
+    Dial {
+        /// Whose end of the connection it will be.
+        member: Member,
+        /// The URL of a WebSocket without TLS, unless somebody else has made it up.
+        url: Box<str>,
+    },
     /// A text for the log, of interest to those who look for trouble.
     Remark(String),
     /// A text that shall survive a restart: the state of the mesh.
@@ -68,6 +76,12 @@ impl Mail {
     /// Closes a connection once it has got what was sent to it before.
     pub fn close(&mut self, to: ConnKey, code: Option<u16>, reason: &'static str) {
         self.acts.push(Act::Close { to, code, reason });
+    }
+
+    /// Connects to the WebSocket at this URL, as this member's connection.
+    pub fn dial(&mut self, member: Member, url: &str) {
+        let url = url.into();
+        self.acts.push(Act::Dial { member, url });
     }
 
     /// Something for the log.

@@ -189,6 +189,34 @@ impl Worlds {
         .expect("a member's world is on");
     }
 
+    /// Whom a member wished to be connected to is there, at the end of this connection: it is a member from now on.
+    pub fn reach(&mut self, member: Member, conn: ConnKey, lent: Lent<'_>) {
+        match member {
+            Member::Relay(link) => self
+                .relay
+                .as_mut()
+                .expect("a member's world is on")
+                .reach(link, conn, lent),
+            Member::PeerJs(_) | Member::NetPeer(_) | Member::Peero(_) => {
+                unreachable!("only relay nodes dial")
+            }
+        }
+    }
+
+    /// Whom a member wished to be connected to cannot be reached: it is no member, and never was.
+    pub fn miss(&mut self, member: Member, lent: Lent<'_>) {
+        match member {
+            Member::Relay(link) => self
+                .relay
+                .as_mut()
+                .expect("a member's world is on")
+                .miss(link, lent),
+            Member::PeerJs(_) | Member::NetPeer(_) | Member::Peero(_) => {
+                unreachable!("only relay nodes dial")
+            }
+        }
+    }
+
     /// Does what has become due.
     pub fn expire(&mut self, Lent { now, ids, mail }: Lent<'_>) {
         if let Some(realm) = &mut self.peerjs {

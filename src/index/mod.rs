@@ -94,6 +94,8 @@ keys! {
     ClientKey;
     /// Names a link of the relay node.
     LinkKey;
+    /// Names something that the relay node remembers for a time.
+    TraceKey;
     /// Names a host of the mesh.
     HostKey;
     /// Names a visitor of the peero lobby.

@@ -4,6 +4,7 @@
 //! Nobody frees a connection in the middle of a tick: steps change its `life`, `reap` and `flush` draw the consequences.
 
 use super::Socket;
+use super::dialling::Dialling;
 use super::out_queue::OutQueue;
 use crate::dialect::Member;
 use crate::index::{Key, PeerKey, TimerKey};
@@ -19,6 +20,8 @@ pub(super) struct Conn<S> {
     pub(super) life: Life,
     /// It came when there was no place for it, however far its life has got.
     pub(super) refused: bool,
+    /// The hub has opened it, and is the client on it.
+    pub(super) dialled: bool,
     /// The peer's address as limits and other peers see it.
     pub(super) remote: IpAddr,
     /// The one deadline that a connection has at a time; what it means depends on speech and life.
@@ -42,6 +45,8 @@ pub(super) struct Conn<S> {
 pub(super) enum Speech {
     /// HTTP, with what has come of an unfinished request.
     Http(Unfinished),
+    /// Nothing yet: the hub opens it, and what it was dialled for is here until the answer has come or its end.
+    Dialling(Option<Box<Dialling>>),
     /// WebSocket.
     WebSocket {
         /// Between its bytes and its messages.
@@ -112,6 +117,7 @@ impl<S: Socket> Conn<S> {
             }),
             life,
             refused: life == Life::Refused,
+            dialled: false,
             remote,
             timer: TimerKey::NONE,
             put_off: None,
@@ -123,10 +129,29 @@ impl<S: Socket> Conn<S> {
         }
     }
 
+    /// A connection that the hub opens itself. Nothing is read or written before its writable edge has come.
+    pub(super) fn dialled(socket: S, remote: IpAddr, dialling: Dialling) -> Conn<S> {
+        Conn {
+            speech: Speech::Dialling(Some(Box::new(dialling))),
+            dialled: true,
+            readable: false,
+            write_blocked: true,
+            ..Conn::new(socket, remote, Life::Open)
+        }
+    }
+
+    /// What the connection was dialled for, if it is not open yet; it is not asked again.
+    pub(super) fn take_dialling(&mut self) -> Option<Box<Dialling>> {
+        match &mut self.speech {
+            Speech::Dialling(dialling) => dialling.take(),
+            Speech::Http(_) | Speech::WebSocket { .. } | Speech::Lines { .. } => None,
+        }
+    }
+
     /// At whose end messages arrive.
     pub(super) fn party(&self) -> Party {
         match self.speech {
-            Speech::Http(_) => Party::Nobody,
+            Speech::Http(_) | Speech::Dialling(_) => Party::Nobody,
             Speech::WebSocket { party, .. } | Speech::Lines { party, .. } => party,
         }
     }
@@ -147,7 +172,7 @@ impl<S: Socket> Conn<S> {
     /// From now on messages are for nobody.
     pub(super) fn leave_party(&mut self) {
         match &mut self.speech {
-            Speech::Http(_) => {}
+            Speech::Http(_) | Speech::Dialling(_) => {}
             Speech::WebSocket { party, .. } | Speech::Lines { party, .. } => *party = Party::Nobody,
         }
     }

@@ -3,9 +3,11 @@
 //!
 //! The only file that polls and reads the clock. Each socket is registered once, for both directions.
 
+use super::dialling::Dial;
 use super::entropy::Entropy;
 use super::listener::{Accepted, Listener, raise_connection_limit};
 use super::log_limit::{LogLimit, limited};
+use super::resolver::Resolver;
 use super::switchboard::{Census, Now, Readiness, Switchboard};
 use crate::config::{Config, plain_words};
 use crate::hub::Millis;
@@ -46,6 +48,7 @@ pub struct Server {
     stopper: Stopper,
     signals: Option<Signals>,
     switchboard: Switchboard<TcpStream>,
+    resolver: Resolver,
     /// Accepting rests until then, for want of descriptors.
     accept_again_at: Option<Millis>,
     accept_log: LogLimit,
@@ -122,12 +125,13 @@ impl Server {
                 .map_err(no_poll)?;
             listeners.push(listener);
         }
-        let waker = Waker::new(poll.registry(), WAKER).map_err(no_poll)?;
+        let waker = Arc::new(Waker::new(poll.registry(), WAKER).map_err(no_poll)?);
         Ok(Server {
             addresses: listeners.iter().map(|listener| listener.address).collect(),
             listeners,
+            resolver: Resolver::new(waker.clone()),
             stopper: Stopper {
-                waker: Arc::new(waker),
+                waker,
                 asked: Arc::default(),
             },
             signals: None,
@@ -191,6 +195,7 @@ impl Server {
                 (2.., _) => return Ok(Ended::Forced),
             }
             self.switchboard.tick();
+            self.dial();
             if let Some(end) = drain_ends {
                 let left = self.switchboard.census().connections;
                 if left == 0 || now.monotonic_ms >= end {
@@ -303,6 +308,53 @@ impl Server {
             .register(&mut stream, Token(key.index()), both)?;
         self.switchboard.admit(stream, address.ip());
         Ok(())
+    }
+
+    /// Connects to whom the worlds wish to be connected to.
+    fn dial(&mut self) {
+        while let Some(dial) = self.switchboard.next_dial() {
+            if dial.unknown_host().is_none() {
+                self.connect(dial);
+            } else if let Err((dial, error)) = self.resolver.look_up(dial) {
+                self.switchboard.miss(dial, &plain_words(&error));
+            }
+        }
+        while let Some((mut dial, addresses)) = self.resolver.looked_up() {
+            match addresses {
+                Ok(addresses) => {
+                    dial.found(addresses);
+                    self.connect(dial);
+                }
+                Err(error) => self.switchboard.miss(dial, &plain_words(&error)),
+            }
+        }
+    }
+
+    /// Begins to connect to the first address that the system takes.
+    fn connect(&mut self, mut dial: Dial) {
+        let mut why = io::Error::other("its name has no address");
+        while let Some(address) = dial.next_address() {
+            match self.begin_to_connect(address) {
+                Ok(stream) => {
+                    self.switchboard.admit_dialled(dial, stream, address.ip());
+                    return;
+                }
+                Err(error) => why = error,
+            }
+        }
+        self.switchboard.miss(dial, &plain_words(&why));
+    }
+
+    /// A registered socket that connects; the switchboard admits it next.
+    fn begin_to_connect(&mut self, address: SocketAddr) -> io::Result<TcpStream> {
+        let mut stream = TcpStream::connect(address)?;
+        stream.set_nodelay(true)?;
+        let key = self.switchboard.vacant_key();
+        let both = Interest::READABLE | Interest::WRITABLE;
+        self.poll
+            .registry()
+            .register(&mut stream, Token(key.index()), both)?;
+        Ok(stream)
     }
 
     fn begin_drain(&mut self) {

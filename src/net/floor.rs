@@ -5,11 +5,12 @@
 
 use super::Socket;
 use super::conn::{Conn, Life, Party, Speech};
+use super::dialling::Wish;
 use super::entropy::Entropy;
 use super::log_limit::{LogLimit, limited};
 use super::out_queue::{Flushed, Frames, OutQueue, Span};
 use super::switchboard::{Census, Now};
-use crate::config::Config;
+use crate::config::{Config, plain_words};
 use crate::dialect::{Lent, Mail, Worlds, ok};
 use crate::hub::event::Outbox;
 use crate::hub::id::{FreshIds, Id};
@@ -21,7 +22,7 @@ use crate::wheel::Wheel;
 use crate::wire::frame;
 use log::{Level, debug};
 use slab::Slab;
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
 
 /// Everything that a message may touch while it is worked on.
@@ -68,6 +69,9 @@ pub(super) struct Floor<S> {
     pub(super) fault_log: LogLimit,
     pub(super) slow_log: LogLimit,
     pub(super) refused_log: LogLimit,
+    pub(super) dial_log: LogLimit,
+    /// Connections that the worlds wish for: as many as they may dial at most.
+    pub(super) wishes: VecDeque<Wish>,
 }
 
 impl<S: Socket> Floor<S> {
@@ -119,10 +123,15 @@ impl<S: Socket> Floor<S> {
         }
         match &mut conn.speech {
             Speech::Http(_) => {}
+            Speech::Dialling(_) => self.kill(key),
             Speech::WebSocket { session, .. } => {
                 session.stop_replies();
                 conn.life = Life::Closing;
-                self.say(key, |bytes| frame::write_close(code, reason, bytes));
+                let mask_key = self.mask_key(key);
+                self.say(key, |bytes| match mask_key {
+                    None => frame::write_close(code, reason, bytes),
+                    Some(mask_key) => frame::write_masked_close(code, reason, mask_key, bytes),
+                });
                 self.condemned.push(key);
                 self.arm(key, self.config.close_timeout_ms);
             }
@@ -226,6 +235,7 @@ impl<S: Socket> Floor<S> {
                 }
                 self.arm(key, Self::TERMINATE_GRACE_MS);
             }
+            (Life::Open, Speech::Dialling(_)) => self.lose(key, &"no answer in time"),
             // A line speaker's deadlines are its world's.
             (Life::Open, Speech::Lines { .. }) => {}
             (Life::Open | Life::Refused, Speech::Http(unfinished)) => {
@@ -238,12 +248,20 @@ impl<S: Socket> Floor<S> {
             (Life::Terminating | Life::Closing | Life::Parting | Life::Lingering, _) => {
                 self.kill(key);
             }
-            (Life::Dead, _) | (Life::Refused, Speech::WebSocket { .. } | Speech::Lines { .. }) => {}
+            (Life::Dead, _)
+            | (
+                Life::Refused,
+                Speech::Dialling(_) | Speech::WebSocket { .. } | Speech::Lines { .. },
+            ) => {}
         }
     }
 
     pub(super) fn ping(&mut self, key: ConnKey) {
-        self.say(key, |bytes| bytes.extend_from_slice(&frame::PING_EMPTY));
+        let mask_key = self.mask_key(key);
+        self.say(key, |bytes| match mask_key {
+            None => bytes.extend_from_slice(&frame::PING_EMPTY),
+            Some(mask_key) => frame::write_masked_ping(mask_key, bytes),
+        });
     }
 
     /// Removes what is condemned. The leave-events that this makes go the way of all events.
@@ -258,6 +276,9 @@ impl<S: Socket> Floor<S> {
             let is_dead = conn.life == Life::Dead;
             let party = conn.party();
             conn.leave_party();
+            if let Some(dialling) = conn.take_dialling() {
+                self.end_dialling(*dialling);
+            }
             match party {
                 Party::Peer(peer) => {
                     self.conn_of_peer[peer.index()] = ConnKey::NONE;
@@ -283,6 +304,7 @@ impl<S: Socket> Floor<S> {
         if conn.refused {
             self.refused_conns -= 1;
         } else if self.config.limits.connections_per_address > 0
+            && !conn.dialled
             && let Some(count) = self.per_address.get_mut(&conn.remote)
         {
             *count -= 1;
@@ -342,10 +364,7 @@ impl<S: Socket> Floor<S> {
                 conn.out = OutQueue::new();
                 self.kill(key);
             }
-            Err(error) => {
-                debug!("{key} from {}: {error}", conn.remote);
-                self.kill(key);
-            }
+            Err(error) => self.lose(key, &plain_words(&error)),
         }
     }
 

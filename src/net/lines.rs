@@ -63,7 +63,7 @@ impl<S: Socket> Floor<S> {
         let conn = &self.conns[key.index()];
         let is_first = match &conn.speech {
             Speech::Http(unfinished) => unfinished.is_first && unfinished.bytes.is_empty(),
-            Speech::WebSocket { .. } | Speech::Lines { .. } => false,
+            Speech::Dialling(_) | Speech::WebSocket { .. } | Speech::Lines { .. } => false,
         };
         is_first && bytes.first() == Some(&b'{') && self.worlds.takes_lines()
     }

@@ -5,6 +5,7 @@
 
 use super::Socket;
 use super::conn::Speech;
+use super::dialling::Wish;
 use super::fanout::{BYTES_PER_COST, DELIVERY_COST};
 use super::floor::Floor;
 use super::out_queue::Span;
@@ -24,6 +25,10 @@ impl<S: Socket> Floor<S> {
                 &Act::Send { to, text } => self.send(mail, to, text),
                 &Act::Close { to, code, reason } => self.close(to, code, reason),
                 Act::Remark(text) => debug!("{text}"),
+                Act::Dial { member, url } => self.wishes.push_back(Wish::Fresh {
+                    member: *member,
+                    url: url.clone(),
+                }),
                 Act::Keep(_) => {}
             }
         }
@@ -38,6 +43,9 @@ impl<S: Socket> Floor<S> {
             self.flush();
             self.spans.fill(None);
         }
+        if let Some(mask_key) = self.mask_key(to) {
+            return self.send_masked(mail.read(text), to, mask_key);
+        }
         let span = match self.spans[text as usize] {
             Some(span) => span,
             None => self.encode_text(mail, to, text),
@@ -47,7 +55,13 @@ impl<S: Socket> Floor<S> {
         self.mark_dirty(to);
     }
 
-    /// All receivers of one text speak alike.
+    /// A client's frame is like nobody else's: each has a key of its own.
+    fn send_masked(&mut self, text: &[u8], to: ConnKey, mask_key: [u8; 4]) {
+        self.cost += text.len() as u64;
+        self.say(to, |bytes| frame::write_masked_text(text, mask_key, bytes));
+    }
+
+    /// All other receivers of one text speak alike.
     fn encode_text(&mut self, mail: &Mail, to: ConnKey, number: u32) -> Span {
         let text = mail.read(number);
         self.cost += text.len() as u64;

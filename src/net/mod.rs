@@ -9,10 +9,12 @@
 //! - `turns` — whose turn it is to be read from
 //! - `conn` — one connection; `out_queue` — bytes on their way out
 //! - `talk` — WebSocket messages in; `lines` — messages in without WebSocket; `request` — plain HTTP
+//! - `dialling` — connections that the hub opens itself; `resolver` — names of hosts looked up meanwhile
 //! - `fanout` — the hub's events out; `mail` — what the worlds have to say, out
 //! - `entropy` — random bytes; `log_limit` — floods in the log
 
 mod conn;
+mod dialling;
 mod driver;
 mod entropy;
 mod fanout;
@@ -23,11 +25,13 @@ mod log_limit;
 mod mail;
 mod out_queue;
 mod request;
+mod resolver;
 mod switchboard;
 mod talk;
 mod turns;
 
 pub use crate::index::ConnKey;
+pub use dialling::Dial;
 pub use driver::{Ended, Server, StartError, Stopper};
 pub use entropy::Entropy;
 pub use switchboard::{Census, Now, Readiness, Switchboard};

@@ -177,13 +177,7 @@ impl<S: Socket> Floor<S> {
             session: Session::default(),
             party,
         };
-        // With one phase for both, a ping and a nudge of the same interval go out in one write.
-        self.restock_ids();
-        let phase = self.ids.number();
-        match self.config.ping_interval_ms {
-            0 => self.disarm(key),
-            interval => self.arm(key, 1 + phase % interval),
-        }
+        let phase = self.begin_pings(key);
         match dialect {
             Dialect::Echo => {}
             Dialect::Ok => {
@@ -196,6 +190,18 @@ impl<S: Socket> Floor<S> {
                 self.enter(key, member);
             }
         }
+    }
+
+    /// From now on the connection is pinged, beginning at a random time within the interval. Gives the random number: with
+    /// one phase for both, a ping and a nudge of the same interval go out in one write.
+    pub(super) fn begin_pings(&mut self, key: ConnKey) -> u64 {
+        self.restock_ids();
+        let phase = self.ids.number();
+        match self.config.ping_interval_ms {
+            0 => self.disarm(key),
+            interval => self.arm(key, 1 + phase % interval),
+        }
+        phase
     }
 
     /// What a world must know of a connection that comes into it.
@@ -214,7 +220,7 @@ impl<S: Socket> Floor<S> {
     pub(super) fn enter(&mut self, key: ConnKey, member: Option<Member>) {
         let joined = member.map_or(Party::Nobody, Party::Member);
         match &mut self.conns[key.index()].speech {
-            Speech::Http(_) => {}
+            Speech::Http(_) | Speech::Dialling(_) => {}
             Speech::WebSocket { party, .. } | Speech::Lines { party, .. } => *party = joined,
         }
     }

@@ -23,7 +23,7 @@ use crate::wheel::Wheel;
 use crate::wire::Parser;
 use log::Level;
 use slab::Slab;
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::hash::RandomState;
 use std::net::IpAddr;
 
@@ -68,6 +68,8 @@ pub struct Switchboard<S> {
     pub(super) floor: Floor<S>,
     /// Lent to one session after the other.
     pub(super) parser: Parser,
+    /// The same for connections that the hub has opened.
+    pub(super) client_parser: Parser,
     /// The one read buffer.
     pub(super) input: Vec<u8>,
     pub(super) turns: Turns,
@@ -108,6 +110,7 @@ impl<S: Socket> Switchboard<S> {
         let cipher = config.encryption_key.as_deref().map(UserIdCipher::new);
         Switchboard {
             parser: Parser::new(limits.message_bytes),
+            client_parser: Parser::for_client(limits.message_bytes),
             input: vec![0; config.read_buffer_bytes],
             turns: Turns::default(),
             due: Vec::new(),
@@ -143,6 +146,8 @@ impl<S: Socket> Switchboard<S> {
                 fault_log: LogLimit::default(),
                 slow_log: LogLimit::default(),
                 refused_log: LogLimit::default(),
+                dial_log: LogLimit::default(),
+                wishes: VecDeque::new(),
                 config,
             },
         }
@@ -240,7 +245,7 @@ impl<S: Socket> Switchboard<S> {
             let conn = &self.floor.conns[key.index()];
             match (conn.life, &conn.speech) {
                 (Life::Closing | Life::Parting | Life::Lingering | Life::Dead, _) => {}
-                (_, Speech::WebSocket { .. } | Speech::Lines { .. }) => {
+                (_, Speech::Dialling(_) | Speech::WebSocket { .. } | Speech::Lines { .. }) => {
                     let reason = "the hub is shutting down";
                     self.floor.close(key, Some(1001), reason);
                 }
@@ -332,7 +337,7 @@ impl<S: Socket> Switchboard<S> {
 }
 
 /// An address as peers know it: IPv4 in IPv6 as IPv4, and one name for this machine.
-fn plain_address(address: IpAddr) -> IpAddr {
+pub(super) fn plain_address(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(std::net::Ipv6Addr::LOCALHOST) => IpAddr::from([127, 0, 0, 1]),
         address => address,

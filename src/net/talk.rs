@@ -22,9 +22,14 @@ impl<S: Socket> Switchboard<S> {
         let Switchboard {
             floor,
             parser,
+            client_parser,
             input,
             ..
         } = self;
+        let parser = match floor.conns[key.index()].dialled {
+            false => parser,
+            true => client_parser,
+        };
         let mut session = floor.lend_session(key);
         let mut replies = std::mem::take(&mut floor.replies);
         let mut end = None;
@@ -73,7 +78,7 @@ impl<S: Socket> Floor<S> {
     fn lend_session(&mut self, key: ConnKey) -> crate::wire::Session {
         match &mut self.conns[key.index()].speech {
             Speech::WebSocket { session, .. } => std::mem::take(session),
-            Speech::Http(_) | Speech::Lines { .. } => {
+            Speech::Http(_) | Speech::Dialling(_) | Speech::Lines { .. } => {
                 unreachable!("only WebSocket input comes here")
             }
         }

@@ -6,8 +6,8 @@
 use super::Socket;
 use super::conn::{Life, Speech};
 use super::switchboard::Switchboard;
+use crate::config::plain_words;
 use crate::index::ConnKey;
-use log::debug;
 use std::collections::VecDeque;
 use std::io::ErrorKind;
 
@@ -108,6 +108,9 @@ impl<S: Socket> Switchboard<S> {
         };
         match conn.socket.read(&mut self.input[..most]) {
             // Who has asked something and ended his direction still gets his answer.
+            Ok(0) if matches!(conn.speech, Speech::Dialling(_)) => {
+                self.floor.lose(key, &"it has ended the connection");
+            }
             Ok(0) if !conn.is_of_somebody() && !conn.out.is_empty() => {
                 self.floor.end_after_writing(key, Life::Parting);
             }
@@ -123,10 +126,7 @@ impl<S: Socket> Switchboard<S> {
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => conn.readable = false,
             Err(error) if error.kind() == ErrorKind::Interrupted => return After::More,
-            Err(error) => {
-                debug!("{key} from {}: {error}", conn.remote);
-                self.floor.kill(key);
-            }
+            Err(error) => self.floor.lose(key, &plain_words(&error)),
         }
         After::Drained
     }
@@ -136,6 +136,7 @@ impl<S: Socket> Switchboard<S> {
         if conn.listens() {
             match conn.speech {
                 Speech::Http(_) => self.take_in_http(key, bytes),
+                Speech::Dialling(_) => self.take_in_answer(key, bytes),
                 Speech::WebSocket { .. } => self.take_in_websocket(key, 0..bytes),
                 Speech::Lines { .. } => self.take_in_lines(key, 0..bytes),
             }

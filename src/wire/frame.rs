@@ -1,7 +1,8 @@
-//! Ready-made server frames: a header and a payload appended to bytes that wait for a socket.
+//! Ready-made frames: a header and a payload appended to bytes that wait for a socket.
 //!
 //! Step 8 of the message path, and the control frames that the hub sends of its own accord. Frames of a server are
-//! never masked (RFC 6455 section 5.1) and never fragmented here. This file keeps no state; that nothing may follow a
+//! never masked, those of a client always (RFC 6455 section 5.1), with a key that the caller draws; none is fragmented
+//! here. This file keeps no state; that nothing may follow a
 //! close frame is the caller's to see to.
 
 use tungstenite::protocol::frame::FrameHeader;
@@ -21,6 +22,47 @@ pub fn write_text(payload: &[u8], out: &mut Vec<u8>) {
         "a text frame carries UTF-8"
     );
     write_frame(OpCode::Data(Data::Text), &[payload], out);
+}
+
+/// Appends one text frame of a client, masked by `key`, which nobody else may know beforehand. `payload` must be UTF-8.
+/// O(payload).
+pub fn write_masked_text(payload: &[u8], key: [u8; 4], out: &mut Vec<u8>) {
+    debug_assert!(
+        std::str::from_utf8(payload).is_ok(),
+        "a text frame carries UTF-8"
+    );
+    mask(key, out, |out| write_text(payload, out));
+}
+
+/// Appends one ping frame of a client, without payload.
+pub fn write_masked_ping(key: [u8; 4], out: &mut Vec<u8>) {
+    mask(key, out, |out| out.extend_from_slice(&PING_EMPTY));
+}
+
+/// Appends one close frame of a client. As [`write_close`].
+pub fn write_masked_close(code: Option<u16>, reason: &str, key: [u8; 4], out: &mut Vec<u8>) {
+    mask(key, out, |out| write_close(code, reason, out));
+}
+
+/// Masks the frame that `write` appends: the key goes between its header and its payload.
+fn mask(key: [u8; 4], out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
+    let start = out.len();
+    write(out);
+    let length = &mut out[start + 1];
+    let header_bytes = match *length {
+        126 => 4,
+        127 => 10,
+        _ => 2,
+    };
+    *length |= 0x80;
+    let payload = start + header_bytes;
+    out.splice(payload..payload, key);
+    for (byte, key) in out[payload + key.len()..]
+        .iter_mut()
+        .zip(key.iter().cycle())
+    {
+        *byte ^= key;
+    }
 }
 
 /// Appends one binary frame. O(payload).
@@ -90,6 +132,43 @@ mod tests {
                 "{payload_bytes} bytes"
             );
         }
+    }
+
+    #[test]
+    fn masked_frames() {
+        let key = [1, 2, 4, 8];
+        let masked = |payload: &[u8]| -> Vec<u8> {
+            let keys = key.iter().cycle();
+            payload
+                .iter()
+                .zip(keys)
+                .map(|(byte, key)| byte ^ key)
+                .collect()
+        };
+        let cases: [(usize, &[u8]); 5] = [
+            (0, &[0x81, 0x80]),
+            (5, &[0x81, 0x85]),
+            (126, &[0x81, 0xfe, 0, 126]),
+            (65_535, &[0x81, 0xfe, 0xff, 0xff]),
+            (65_536, &[0x81, 0xff, 0, 0, 0, 0, 0, 1, 0, 0]),
+        ];
+        for (payload_bytes, header) in cases {
+            let payload = vec![b'a'; payload_bytes];
+            let mut out = vec![7];
+            write_masked_text(&payload, key, &mut out);
+            let expected = [&[7], header, &key, &masked(&payload)].concat();
+            assert_eq!(out, expected, "{payload_bytes} bytes");
+        }
+        let mut out = Vec::new();
+        write_masked_ping(key, &mut out);
+        write_masked_close(Some(1000), "ok", key, &mut out);
+        let close = [
+            &[0x88, 0x84],
+            key.as_slice(),
+            &masked(&[3, 0xe8, b'o', b'k']),
+        ]
+        .concat();
+        assert_eq!(out, [&[0x89, 0x80, 1, 2, 4, 8], close.as_slice()].concat());
     }
 
     #[test]

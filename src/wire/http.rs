@@ -320,7 +320,7 @@ impl fmt::Display for HttpFault {
 impl std::error::Error for HttpFault {}
 
 /// The place after the blank line that ends the head, if it has come. A line ends with LF or CR LF: httparse takes both.
-fn find_end(bytes: &[u8]) -> Option<usize> {
+pub(super) fn find_end(bytes: &[u8]) -> Option<usize> {
     let mut at = bytes
         .iter()
         .position(|&byte| byte != b'\r' && byte != b'\n')?;

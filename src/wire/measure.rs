@@ -5,6 +5,7 @@
 
 use std::io::Cursor;
 
+use tungstenite::protocol::Role;
 use tungstenite::protocol::frame::FrameHeader;
 use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
@@ -32,12 +33,14 @@ pub(super) enum Kind {
 }
 
 /// Judges and measures the frame that starts `bytes`; `None` while its header is incomplete.
-/// `so_far_bytes` is the payload of an unfinished fragmented message, if there is one.
+/// `role` is ours: clients mask their frames, servers do not. `so_far_bytes` is the payload of an unfinished fragmented
+/// message, if there is one.
 ///
 /// A header that breaks the protocol is a fault here and now, so that the payload of a bad or oversized frame
 /// is neither waited for nor kept.
 pub(super) fn measure(
     bytes: &[u8],
+    role: Role,
     so_far_bytes: Option<usize>,
     message_bytes_max: usize,
 ) -> Result<Option<Measured>, SessionFault> {
@@ -49,8 +52,10 @@ pub(super) fn measure(
     if header.rsv1 || header.rsv2 || header.rsv3 {
         return Err(SessionFault::protocol("reserved bits are set"));
     }
-    if header.mask.is_none() {
-        return Err(SessionFault::protocol("frame is not masked"));
+    match (role, header.mask) {
+        (Role::Server, None) => return Err(SessionFault::protocol("frame is not masked")),
+        (Role::Client, Some(_)) => return Err(SessionFault::protocol("frame is masked")),
+        (Role::Server, Some(_)) | (Role::Client, None) => {}
     }
     let mut bytes_left = message_bytes_max;
     let kind = match header.opcode {

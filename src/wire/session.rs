@@ -19,10 +19,11 @@ use tungstenite::{Bytes, Error, Message, Utf8Bytes};
 
 use super::measure::{CONTROL_BYTES_MAX, HEADER_BYTES_MAX, Kind, Measured, measure};
 
-/// The one parser of a loop, lent to a session for each input.
+/// The one parser of a loop for all sessions in which it has the same role, lent to a session for each input.
 #[derive(Debug)]
 pub struct Parser {
     context: WebSocketContext,
+    role: Role,
     message_bytes_max: usize,
     /// Whether a frame went through that may have made the context's buffer large.
     outgrown: bool,
@@ -110,10 +111,22 @@ struct Memory<'input, 'replies> {
 }
 
 impl Parser {
-    /// A parser for messages of at most `message_bytes_max` bytes of payload. Allocates its read buffer at once.
+    /// A parser of what clients send, for messages of at most `message_bytes_max` bytes of payload. Allocates its read
+    /// buffer at once.
     pub fn new(message_bytes_max: usize) -> Parser {
+        Parser::of_role(Role::Server, message_bytes_max)
+    }
+
+    /// A parser of what servers send, for sessions in which this end is the client: frames come in unmasked, and replies go
+    /// out masked, with keys of tungstenite's own choice.
+    pub fn for_client(message_bytes_max: usize) -> Parser {
+        Parser::of_role(Role::Client, message_bytes_max)
+    }
+
+    fn of_role(role: Role, message_bytes_max: usize) -> Parser {
         Parser {
-            context: new_context(message_bytes_max, LENT_READ_BUFFER_BYTES),
+            context: new_context(role, message_bytes_max, LENT_READ_BUFFER_BYTES),
+            role,
             message_bytes_max,
             outgrown: false,
         }
@@ -121,7 +134,7 @@ impl Parser {
 
     /// Forgets everything, bytes of a given-up input included.
     fn renew(&mut self) {
-        *self = Parser::new(self.message_bytes_max);
+        *self = Parser::of_role(self.role, self.message_bytes_max);
     }
 }
 
@@ -180,17 +193,13 @@ impl Session {
     }
 
     /// Judges and measures the frame that starts `bytes`, at the place where the session is.
-    fn measure(
-        &self,
-        bytes: &[u8],
-        message_bytes_max: usize,
-    ) -> Result<Option<Measured>, SessionFault> {
+    fn measure(&self, bytes: &[u8], parser: &Parser) -> Result<Option<Measured>, SessionFault> {
         let message = self
             .half_read
             .as_ref()
             .and_then(|half_read| half_read.message.as_ref());
         let so_far_bytes = message.map(|message| message.message_bytes);
-        measure(bytes, so_far_bytes, message_bytes_max)
+        measure(bytes, parser.role, so_far_bytes, parser.message_bytes_max)
     }
 
     /// Ends the session: its memory is given back, and nothing more is yielded.
@@ -237,7 +246,7 @@ impl<'a> Feed<'a> {
         let rest = if self.run_frames > 0 {
             let mut rest = self.run_input;
             for _ in 0..self.run_finished {
-                let measured = self.session.measure(rest, self.parser.message_bytes_max);
+                let measured = self.session.measure(rest, self.parser);
                 let finished = measured.expect("the frames of a run are sound");
                 rest = &rest[finished.expect("the frames of a run are whole").frame_bytes..];
             }
@@ -276,9 +285,7 @@ impl<'a> Feed<'a> {
             } else if self.session.half_read.is_none() && self.find_run() {
                 continue;
             } else {
-                let measured = self
-                    .session
-                    .measure(self.input, self.parser.message_bytes_max)?;
+                let measured = self.session.measure(self.input, self.parser)?;
                 match measured {
                     Some(measured) if measured.frame_bytes <= self.input.len() => {
                         let frame = self.take_input(measured.frame_bytes);
@@ -303,10 +310,7 @@ impl<'a> Feed<'a> {
         self.run_input = self.input;
         self.run_finished = 0;
         // A fault met here waits until the frames before it have been read.
-        while let Ok(Some(measured)) = self
-            .session
-            .measure(&self.input[run_bytes..], self.parser.message_bytes_max)
-        {
+        while let Ok(Some(measured)) = self.session.measure(&self.input[run_bytes..], self.parser) {
             if measured.kind != Kind::Plain || measured.frame_bytes > self.input.len() - run_bytes {
                 break;
             }
@@ -350,10 +354,9 @@ impl<'a> Feed<'a> {
         let from_input = self.input.len().min(HEADER_BYTES_MAX - from_kept);
         head[..from_kept].copy_from_slice(&half_read.frame[..from_kept]);
         head[from_kept..from_kept + from_input].copy_from_slice(&self.input[..from_input]);
-        let measured = self.session.measure(
-            &head[..from_kept + from_input],
-            self.parser.message_bytes_max,
-        )?;
+        let measured = self
+            .session
+            .measure(&head[..from_kept + from_input], self.parser)?;
 
         let missing_bytes = measured
             .as_ref()
@@ -376,7 +379,7 @@ impl<'a> Feed<'a> {
         frame: &[u8],
         measured: &Measured,
     ) -> Result<Option<Incoming>, SessionFault> {
-        let message_bytes_max = self.parser.message_bytes_max;
+        let (role, message_bytes_max) = (self.parser.role, self.parser.message_bytes_max);
         let mut memory = Memory {
             unread: frame,
             replies: self.replies,
@@ -389,12 +392,12 @@ impl<'a> Feed<'a> {
                 read_one(&mut self.parser.context, &mut memory)
             }
             // A context that has read a close is of no further use.
-            Kind::Close => read_one(&mut new_context(message_bytes_max, 0), &mut memory),
+            Kind::Close => read_one(&mut new_context(role, message_bytes_max, 0), &mut memory),
             Kind::Fragment | Kind::LastFragment => {
                 let message = half_read
                     .get_or_insert_default()
                     .message
-                    .get_or_insert_with(|| Box::new(Fragments::new(message_bytes_max)));
+                    .get_or_insert_with(|| Box::new(Fragments::new(role, message_bytes_max)));
                 message.message_bytes += measured.payload_bytes;
                 message.largest_frame_bytes = message.largest_frame_bytes.max(measured.frame_bytes);
                 read_one(&mut message.context, &mut memory)
@@ -441,9 +444,9 @@ impl Drop for Feed<'_> {
 }
 
 impl Fragments {
-    fn new(message_bytes_max: usize) -> Fragments {
+    fn new(role: Role, message_bytes_max: usize) -> Fragments {
         Fragments {
-            context: new_context(message_bytes_max, OWN_READ_BUFFER_BYTES),
+            context: new_context(role, message_bytes_max, OWN_READ_BUFFER_BYTES),
             message_bytes: 0,
             largest_frame_bytes: 0,
         }
@@ -493,15 +496,15 @@ impl Write for Memory<'_, '_> {
     }
 }
 
-/// A fresh server context. Replies are passed on at once and not gathered inside.
-fn new_context(message_bytes_max: usize, read_buffer_bytes: usize) -> WebSocketContext {
+/// A fresh context. Replies are passed on at once and not gathered inside.
+fn new_context(role: Role, message_bytes_max: usize, read_buffer_bytes: usize) -> WebSocketContext {
     let frame_bytes_max = message_bytes_max.max(CONTROL_BYTES_MAX as usize);
     let config = WebSocketConfig::default()
         .read_buffer_size(read_buffer_bytes)
         .write_buffer_size(0)
         .max_message_size(Some(message_bytes_max))
         .max_frame_size(Some(frame_bytes_max));
-    WebSocketContext::new(Role::Server, Some(config))
+    WebSocketContext::new(role, Some(config))
 }
 
 /// Has the context read one frame, all of whose bytes are there, and writes what the frame calls for in reply.
