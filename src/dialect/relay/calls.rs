@@ -218,12 +218,12 @@ mod tests {
         let mut calls = calls();
         let mut last = |open_ms, now| {
             calls.take_due(now, |_| false).expect("it is due");
-            calls.ended(CALL, now, open_ms, false, 100);
+            calls.ended(CALL, now, open_ms, false, 50);
             calls.next_deadline().expect("it is dialled again") - now
         };
         assert_eq!(last(0, 0), 125);
-        assert_eq!(last(100, 1_000), 250, "not as long as the wait before");
-        assert_eq!(last(251, 2_000), 125);
+        assert_eq!(last(100, 1_000), 200, "not as long as the wait before");
+        assert_eq!(last(201, 2_000), 125);
     }
 
     #[test]
