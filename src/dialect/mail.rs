@@ -101,6 +101,11 @@ impl Mail {
         &self.acts
     }
 
+    /// A text that is kept.
+    pub fn words(&self, Text(text): Text) -> &[u8] {
+        self.read(text)
+    }
+
     /// The text of this number.
     pub fn read(&self, text: u32) -> &[u8] {
         let text = text as usize;

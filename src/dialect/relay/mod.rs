@@ -18,6 +18,9 @@
 //!   at the end of its path.
 //! - Nobody's next hop being known, a message also goes to two nodes that are known to pass messages on, those nearest to
 //!   its target: in a network of stars the two nearest of all are leaves more often than not (`relays.txt`).
+//! - A message whose target is not connected, come while some newcomer's id is awaited, is kept for that newcomer: the
+//!   original tells its application of a connection when it has read the other's id, which may be before the other has
+//!   read its own (`newcomer.txt`).
 //! - When the older of two connections of one node is closed, the newer one takes its place. In the original the end of
 //!   either ends both; so this node never dials a node that it is connected to.
 

@@ -8,7 +8,7 @@ use super::inbound::{self, Data, Message};
 use super::link::{InDue, Link, Stage};
 use super::node_id::NodeId;
 use super::outbound::{self, Envelope, Said};
-use super::routing::Router;
+use super::routing::{Router, Wanted};
 use crate::config::Config;
 use crate::dialect::{Arrival, Lent, Mail, Member};
 use crate::hub::Millis;
@@ -28,6 +28,8 @@ pub struct Node {
     calling: usize,
     /// Those that have a time, all the same one: who has not told its id, and who is not in use.
     due: List<InDue, LinkKey>,
+    /// Those of them that have not told their ids.
+    unmet: usize,
     handshake_timeout_ms: Millis,
     router: Router,
     calls: Calls,
@@ -48,6 +50,7 @@ impl Node {
             links: Arena::new(),
             calling: 0,
             due: List::new(),
+            unmet: 0,
             handshake_timeout_ms: config.handshake_timeout_ms,
             router: Router::new(own, &config.relay, &hasher),
             calls: Calls::new(&config.relay, now),
@@ -93,7 +96,11 @@ impl Node {
     /// A member has sent a message.
     pub fn hear(&mut self, key: LinkKey, text: &str, lent: Lent<'_>) -> Result<(), PeerFault> {
         match self.links[key].stage {
-            Stage::Greeting => self.meet(key, text, lent),
+            Stage::Greeting => {
+                let met = self.meet(key, text, lent);
+                self.give_newcomers_up();
+                met
+            }
             // Which of two connections is the older one, their ends may see differently.
             Stage::Linked(via) | Stage::Spare(via) => {
                 let message = inbound::read_message(text)?;
@@ -125,6 +132,7 @@ impl Node {
             let is_own = link.stage == Stage::Over && self.found_itself(call);
             self.calls.ended(call, now, open_ms, is_own, ids.number());
         }
+        self.give_newcomers_up();
         self.seek(Lent { now, ids, mail });
     }
 
@@ -158,6 +166,7 @@ impl Node {
             mail.dial(Member::Relay(self.links.insert(link)), url);
         }
         self.router.expire(now);
+        self.give_newcomers_up();
     }
 
     /// When `expire` has something to do next; never late, sometimes early.
@@ -190,12 +199,12 @@ impl Node {
             .filter_map(|(_, link)| link.call)
             .collect();
         self.calls.check(&calls);
-        let (mut linked, mut calling, mut due, mut spares) = (0, 0, 0, 0);
+        let (mut linked, mut calling, mut unmet, mut due, mut spares) = (0, 0, 0, 0, 0);
         for (key, link) in self.links.iter() {
             assert_eq!(link.conn == ConnKey::NONE, link.stage == Stage::Calling);
             match link.stage {
                 Stage::Calling => calling += 1,
-                Stage::Greeting => due += 1,
+                Stage::Greeting => (due, unmet) = (due + 1, unmet + 1),
                 Stage::Linked(node) => {
                     assert_eq!(self.router.link_to(node), Some(key));
                     linked += 1;
@@ -212,6 +221,7 @@ impl Node {
         }
         assert_eq!(linked, self.router.link_count());
         assert_eq!(calling, self.calling);
+        assert_eq!(unmet, self.unmet);
         assert_eq!(due, self.due.len());
         assert_eq!(spares, 0, "each spare belongs to a first one");
     }
@@ -286,11 +296,8 @@ impl Node {
             // Who can be dialled is there for others.
             self.router.passes_on(node);
         }
-        for waiting in self.router.take_waiting() {
-            if !waiting.path.contains(&node) {
-                lent.mail
-                    .tell(conn, |out| out.extend_from_slice(&waiting.text));
-            }
+        for text in self.router.take_waiting(node) {
+            lent.mail.tell(conn, |out| out.extend_from_slice(&text));
         }
         self.say(node, Said::FindPeers(self.own), lent);
     }
@@ -391,7 +398,8 @@ impl Node {
         self.send(envelope, Some(write_data), lent.now, lent.mail);
     }
 
-    /// Sends a message to its next hops, or keeps it while nobody is connected.
+    /// Sends a message to its next hops, or keeps it while nobody is connected. While ids of newcomers have not come, one
+    /// of them may be its target: whoever has seen this node's id may already be spoken to. For that one it is kept too.
     fn send(
         &mut self,
         envelope: Envelope<'_>,
@@ -400,25 +408,29 @@ impl Node {
         mail: &mut Mail,
     ) {
         let Envelope { to, path, .. } = envelope;
-        if self.router.is_alone() {
-            let mut text = Vec::new();
-            outbound::write_message(envelope, write_data, &mut text);
-            let lost = self.router.wait(path.to_vec(), text.into());
-            if lost > 0 {
-                mail.remark(format_args!(
-                    "relay: too much waits for a node to be connected; dropped are the oldest messages: {lost}"
-                ));
-            }
-            return;
-        }
+        let wanted = if self.router.is_alone() {
+            Some(Wanted::Anybody(path.to_vec()))
+        } else if self.unmet > 0 && self.router.link_to(to).is_none() {
+            Some(Wanted::Newcomer(to))
+        } else {
+            None
+        };
         self.hops.clear();
         self.router.next_hops(now, to, path, &mut self.hops);
-        if self.hops.is_empty() {
+        if self.hops.is_empty() && wanted.is_none() {
             return;
         }
         let text = mail.text(|out| outbound::write_message(envelope, write_data, out));
         for &hop in &self.hops {
             mail.send(self.links[hop].conn, text);
+        }
+        if let Some(wanted) = wanted {
+            let lost = self.router.wait(wanted, mail.words(text).into());
+            if lost > 0 {
+                mail.remark(format_args!(
+                    "relay: too much waits for nodes to be connected; the oldest messages are dropped: {lost}"
+                ));
+            }
         }
     }
 
@@ -442,14 +454,26 @@ impl Node {
         self.calls.found(call) == Some(self.own)
     }
 
-    /// Something must come over this connection as soon as a handshake takes.
+    /// With all newcomers met or gone, nothing waits for one.
+    fn give_newcomers_up(&mut self) {
+        if self.unmet == 0 {
+            self.router.give_newcomers_up();
+        }
+    }
+
+    /// Something must come over this connection, or become of it, as soon as a handshake takes.
     fn wait_for(&mut self, key: LinkKey, now: Millis) {
-        self.links[key].due_at = now + self.handshake_timeout_ms;
+        let link = &mut self.links[key];
+        link.due_at = now + self.handshake_timeout_ms;
+        self.unmet += usize::from(link.stage == Stage::Greeting);
         self.due.push_back(&mut self.links, key);
     }
 
+    /// The wait is over, whatever has come of it; the connection's stage changes next.
     fn stop_waiting(&mut self, key: LinkKey) {
-        if self.links[key].due.is_linked() {
+        let link = &self.links[key];
+        if link.due.is_linked() {
+            self.unmet -= usize::from(link.stage == Stage::Greeting);
             self.due.remove(&mut self.links, key);
         }
     }

@@ -34,13 +34,20 @@ pub struct Router {
     sweep_interval_ms: Millis,
 }
 
-/// A message that waits for the first node to be connected.
+/// A message that waits for a node to be connected.
 #[derive(Debug)]
-pub struct Waiting {
-    /// The nodes that it must not go back to.
-    pub path: Vec<NodeId>,
-    /// What is to be sent.
-    pub text: Box<[u8]>,
+struct Waiting {
+    wanted: Wanted,
+    text: Box<[u8]>,
+}
+
+/// Whom a message waits for.
+#[derive(Debug)]
+pub enum Wanted {
+    /// The first node to be connected; it goes to nobody if that is one of these, its path.
+    Anybody(Vec<NodeId>),
+    /// This node, of which it is not known whether it is one of those whose ids have not come.
+    Newcomer(NodeId),
 }
 
 impl Router {
@@ -222,8 +229,8 @@ impl Router {
 
     /// Keeps a message until a node is connected. The oldest give way to it, and it may itself be too large: how many
     /// are lost.
-    pub fn wait(&mut self, path: Vec<NodeId>, text: Box<[u8]>) -> usize {
-        let waiting = Waiting { path, text };
+    pub fn wait(&mut self, wanted: Wanted, text: Box<[u8]>) -> usize {
+        let waiting = Waiting { wanted, text };
         self.waiting_bytes += waiting.bytes();
         self.waiting.push_back(waiting);
         let mut lost = 0;
@@ -235,10 +242,28 @@ impl Router {
         lost
     }
 
-    /// What waits, oldest first, and waits no longer.
-    pub fn take_waiting(&mut self) -> VecDeque<Waiting> {
-        self.waiting_bytes = 0;
-        std::mem::take(&mut self.waiting)
+    /// The messages that have waited for this node, oldest first. O(all that wait).
+    pub fn take_waiting(&mut self, id: NodeId) -> Vec<Box<[u8]>> {
+        let mut texts = Vec::new();
+        for waiting in std::mem::take(&mut self.waiting) {
+            match &waiting.wanted {
+                Wanted::Newcomer(newcomer) if *newcomer != id => {
+                    self.waiting.push_back(waiting);
+                    continue;
+                }
+                Wanted::Anybody(path) if path.contains(&id) => {}
+                Wanted::Anybody(_) | Wanted::Newcomer(_) => texts.push(waiting.text),
+            }
+        }
+        self.waiting_bytes = self.waiting.iter().map(Waiting::bytes).sum();
+        texts
+    }
+
+    /// No newcomer is there whose id has not come: nothing waits for any. O(all that wait).
+    pub fn give_newcomers_up(&mut self) {
+        let is_for_anybody = |waiting: &Waiting| matches!(waiting.wanted, Wanted::Anybody(_));
+        self.waiting.retain(is_for_anybody);
+        self.waiting_bytes = self.waiting.iter().map(Waiting::bytes).sum();
     }
 
     /// Forgets what is over. O(what is).
@@ -283,7 +308,11 @@ impl Router {
 
 impl Waiting {
     fn bytes(&self) -> usize {
-        self.text.len() + self.path.len() * NodeId::BYTES
+        let path = match &self.wanted {
+            Wanted::Anybody(path) => path.len(),
+            Wanted::Newcomer(_) => 0,
+        };
+        self.text.len() + path * NodeId::BYTES
     }
 }
 

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { test } from "node:test";
-import { PeerRelay, finds, hears, hubId, leave, nodeMaker, relayHub, tells, until } from "../support/peer-relay.mjs";
+import { PeerRelay, finds, hears, hubId, leave, meets, nodeMaker, relayHub, tells, until } from "../support/peer-relay.mjs";
 
 test("peers that know only the hub find each other", async (t) => {
 	const hub = await relayHub(t, hubId("7"));
@@ -45,7 +45,7 @@ test("one who can accept connections is found by one who cannot", async (t) => {
 	const hidden = await node({ bootstrap: [hub.relayUrl] });
 	const open = await node({ port: 0, bootstrap: [hub.relayUrl] });
 	const late = await node({ bootstrap: [hub.relayUrl] });
-	await until(late, "peer", () => late.met.has(open.hex));
+	await meets(late, open);
 	await tells(hidden, open, 1);
 	await tells(open, late, 2);
 	await tells(late, hidden, 3);
@@ -101,6 +101,7 @@ test("a relay between a peer and the hub, and its end", async (t) => {
 	const node = nodeMaker(t);
 	const relay = await node({ port: 0, bootstrap: [hub.relayUrl] });
 	const behind = await node({ bootstrap: [relay.wsConnector.url] });
+	await meets(relay, behind);
 	const [ann, bob] = await Promise.all([1, 2].map(() => node({ bootstrap: [hub.relayUrl] })));
 	await tells(behind, ann, 1);
 	await tells(ann, behind, 2);

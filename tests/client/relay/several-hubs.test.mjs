@@ -1,7 +1,7 @@
 // Hubs that dial other nodes, hubs among them, and the original peer-relay package in one network.
 
 import { test } from "node:test";
-import { finds, hubId, leave, nodeMaker, relayHub, tells, until } from "../support/peer-relay.mjs";
+import { finds, hubId, leave, meets, nodeMaker, relayHub, tells } from "../support/peer-relay.mjs";
 
 /** Everybody tells everybody else. */
 function mingle(nodes, data) {
@@ -88,15 +88,16 @@ test("a hub that dials an original relay, by a name", async (t) => {
 	const relay = await node({ port: 0 });
 	// "localhost" may be an address of IPv6 first, at which the relay may or may not listen.
 	const hub = await relayHub(t, hubId("7"), { bootstrap: [relay.wsConnector.url] });
-	await until(relay, "peer", () => relay.met.has(hub.id));
+	await meets(relay, hub);
 	const far = await node({ bootstrap: [relay.wsConnector.url] });
+	await meets(relay, far);
 	const near = await node({ bootstrap: [hub.relayUrl] });
 	await mingle([far, near, relay], 1);
 	leave(relay);
 	const nearer = await node({ bootstrap: [hub.relayUrl] });
 	await mingle([near, nearer], 2);
 	const back = await node({ port: relay.wsConnector.url.split(":").at(-1) });
-	await until(back, "peer", () => back.met.has(hub.id));
+	await meets(back, hub);
 	await mingle([near, back], 3);
 });
 
@@ -108,7 +109,7 @@ test("a hub that may dial learns of relays from others", async (t) => {
 	}
 	const hub = await relayHub(t, hubId("7"), { bootstrap: [relays[0].wsConnector.url], flags: ["--relay-dials", "10"] });
 	for (const relay of relays) {
-		await until(relay, "peer", () => relay.met.has(hub.id));
+		await meets(relay, hub);
 	}
 	leave(relays[0]);
 	const peer = await node({ bootstrap: [hub.relayUrl] });
@@ -123,7 +124,7 @@ test("a hub with a URL is connected to by those who learn of it", async (t) => {
 	const hub = await relayHub(t, hubId("7"), {
 		port: gone.port, bootstrap: [relay.wsConnector.url], flags: ["--relay-url", gone.relayUrl]
 	});
-	await until(relay, "peer", () => relay.met.has(hub.id));
+	await meets(relay, hub);
 	const peer = await node({ bootstrap: [relay.wsConnector.url] });
-	await until(peer, "peer", () => peer.met.has(hub.id));
+	await meets(peer, hub);
 });

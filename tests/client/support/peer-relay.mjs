@@ -40,6 +40,11 @@ export function nodeMaker(test) {
 	};
 }
 
+/** Resolves when a node has met another: what it is sent for that one before, an original relay drops. */
+export function meets(peer, other) {
+	return until(peer, "peer", () => peer.met.has(other.hex ?? other.id));
+}
+
 /** Ends a node; a second time does nothing. */
 export function leave(peer) {
 	// Without a server to close, the original calls what it is given without looking.
