@@ -129,13 +129,13 @@ impl Route<'_> {
             return Response::text(404, "PeerJS is not spoken here.\n");
         };
         match *self {
-            Route::About => about(),
+            Route::About => json(ABOUT),
             Route::Id => Response {
                 content_type: "text/html; charset=utf-8",
                 ..uncached(200, realm.fresh_id(lent.ids).as_str().to_owned())
             },
             Route::Peers { key } => match realm.listed(&decode_part(key)) {
-                Some(ids) => json(&ids),
+                Some(ids) => json(list(&ids)),
                 None => uncached(401, "The ids of this key are not listed.\n"),
             },
             Route::Post { author, what } => {
@@ -176,17 +176,14 @@ pub(super) fn wants_page(head: &Head<'_>) -> bool {
     accept.to_ascii_lowercase().contains("text/html")
 }
 
-/// What the server says of itself.
-fn about() -> Response {
-    json(&serde_json::json!({
-        "name": "peerhub, speaking PeerJS",
-        "description": "Lets PeerJS clients find each other and agree on a connection.",
-        "website": "https://peerjs.com/",
-    }))
+/// What the server says of itself, in the order of a PeerServer.
+const ABOUT: &str = r#"{"name":"peerhub, speaking PeerJS","description":"Lets PeerJS clients find each other and agree on a connection.","website":"https://peerjs.com/"}"#;
+
+fn list(ids: &[&str]) -> String {
+    serde_json::to_string(ids).expect("texts can always be written as JSON")
 }
 
-fn json(body: &impl serde::Serialize) -> Response {
-    let body = serde_json::to_string(body).expect("texts can always be written as JSON");
+fn json(body: impl Into<Cow<'static, str>>) -> Response {
     Response {
         content_type: "application/json; charset=utf-8",
         ..uncached(200, body)
