@@ -392,7 +392,7 @@ fn large_state(bytes: usize) -> Config {
 #[test]
 fn one_who_asks_much_does_not_keep_the_others_waiting() {
     const QUESTIONS: usize = 3_000;
-    let mut config = large_state(50_000);
+    let mut config = large_state(10_000);
     config.limits.queue_bytes = 1 << 30;
     let mut hub = test_hub::TestHub::new(config, 1);
     let mut loud = line_speaker(&mut hub, &presentation("loud", false));
