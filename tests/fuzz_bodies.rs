@@ -20,6 +20,16 @@ fn messages_of_the_hubs_own_protocol() {
 }
 
 #[test]
+fn lines() {
+    exercise("lines", 20_000, fuzzing::lines::run);
+}
+
+#[test]
+fn lines_of_net_peer() {
+    exercise("netpeer_inbound", 20_000, fuzzing::netpeer_inbound::run);
+}
+
+#[test]
 fn messages_of_peerjs() {
     exercise("peerjs_inbound", 5_000, fuzzing::peerjs_inbound::run);
 }

@@ -14,6 +14,7 @@ const UP: HubStatus = HubStatus {
     connections: 5,
     uptime_ms: 77,
     ready: true,
+    mesh: None,
 };
 
 /// A clock that goes on by 7 ms each time it is read.

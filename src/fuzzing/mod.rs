@@ -8,6 +8,8 @@ pub mod hub_commands;
 mod hub_model;
 mod hub_peer;
 pub mod index_ops;
+pub mod lines;
+pub mod netpeer_inbound;
 pub mod ok_inbound;
 pub mod peerjs_inbound;
 pub mod peerjs_realm;
