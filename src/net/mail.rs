@@ -29,13 +29,14 @@ impl<S: Socket> Floor<S> {
                     member: *member,
                     url: url.clone(),
                 }),
-                Act::Keep(_) => {}
+                Act::Keep(state) => self.kept = Some(state.clone()),
             }
         }
     }
 
     fn send(&mut self, mail: &Mail, to: ConnKey, text: u32) {
         if !self.takes_messages(to) {
+            self.undelivered = true;
             return;
         }
         // Very many texts, or copies of a large one, must not pile up.
