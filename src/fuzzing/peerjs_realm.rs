@@ -247,7 +247,9 @@ impl Twin {
                 (to.index(), Some(text))
             }
             Act::Close { to, code: None, .. } => (to.index(), None),
-            Act::Close { .. } | Act::Remark(_) | Act::Keep(_) => panic!("{act:?}"),
+            Act::Close { .. } | Act::Dial { .. } | Act::Remark(_) | Act::Keep(_) => {
+                panic!("{act:?}")
+            }
         };
         let mut done: Vec<Deed> = self.mail.acts().iter().map(act).collect();
         let mut expected = std::mem::take(&mut self.model.out);

@@ -199,7 +199,8 @@ impl Node {
             .filter_map(|(_, link)| link.call)
             .collect();
         self.calls.check(&calls);
-        let (mut linked, mut calling, mut unmet, mut due, mut spares) = (0, 0, 0, 0, 0);
+        let (mut linked, mut calling, mut unmet, mut due) = (0, 0, 0, 0);
+        let (mut spares, mut spares_met) = (0, 0);
         for (key, link) in self.links.iter() {
             assert_eq!(link.conn == ConnKey::NONE, link.stage == Stage::Calling);
             match link.stage {
@@ -214,7 +215,7 @@ impl Node {
                     let first = self.router.link_to(node).expect("there is a first one");
                     assert_eq!(self.links[first].spare, key);
                     due += 1;
-                    spares -= 1;
+                    spares_met += 1;
                 }
                 Stage::Over => {}
             }
@@ -223,7 +224,7 @@ impl Node {
         assert_eq!(calling, self.calling);
         assert_eq!(unmet, self.unmet);
         assert_eq!(due, self.due.len());
-        assert_eq!(spares, 0, "each spare belongs to a first one");
+        assert_eq!(spares, spares_met, "each spare belongs to a first one");
     }
 
     /// Tells this node's id over a new connection, and waits for the other's.
