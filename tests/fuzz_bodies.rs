@@ -54,6 +54,16 @@ fn wheel_operations() {
     exercise("wheel_ops", 500, fuzzing::wheel_ops::run);
 }
 
+#[test]
+fn messages_of_relay_nodes() {
+    exercise("relay_inbound", 20_000, fuzzing::relay_inbound::run);
+}
+
+#[test]
+fn relay_nodes() {
+    exercise("relay_node", 4_000, fuzzing::relay_node::run);
+}
+
 /// Runs a body over every committed seed, then over `seed_count` inputs that chance makes out of them.
 fn exercise(target: &str, seed_count: u64, body: impl Fn(&[u8])) {
     let folder = format!("{}/fuzz/seeds/{target}", env!("CARGO_MANIFEST_DIR"));

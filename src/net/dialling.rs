@@ -64,6 +64,11 @@ impl Dial {
         })
     }
 
+    /// The URL.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
     /// The host and the port, if the host is a name whose addresses are not known.
     pub fn unknown_host(&self) -> Option<(&str, u16)> {
         let is_unknown = self.addresses.is_none();

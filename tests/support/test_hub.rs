@@ -6,7 +6,7 @@
 use super::Dice;
 use super::memory_socket::{MemorySocket, Wire};
 use peerhub::Config;
-use peerhub::net::{Census, ConnKey, Entropy, Now, Readiness, Switchboard};
+use peerhub::net::{Census, ConnKey, Dial, Entropy, Now, Readiness, Switchboard};
 use std::net::IpAddr;
 
 /// The time at which every test begins, ms since 1970: in September 2026.
@@ -50,6 +50,30 @@ impl TestHub {
         assert_eq!(self.switchboard.admit(socket, from), key);
         self.wires.push((key, wire.clone()));
         Some(wire)
+    }
+
+    /// Somebody whom the hub wants to be connected to.
+    pub fn next_dial(&mut self) -> Option<Dial> {
+        self.switchboard.next_dial()
+    }
+
+    /// Connects the hub to whom it dials: this end of the wire is that one's. None if the hub has no room for it.
+    pub fn connect_dialled(&mut self, mut dial: Dial, window: usize) -> Option<Wire> {
+        let (socket, wire) = Wire::new(window);
+        let address = dial.next_address().expect("the host was looked up");
+        let key = self.switchboard.admit_dialled(dial, socket, address.ip())?;
+        // That a socket has connected is told as room to write.
+        wire.defer(Readiness {
+            writable: true,
+            ..Readiness::default()
+        });
+        self.wires.push((key, wire.clone()));
+        Some(wire)
+    }
+
+    /// Tells the hub that it cannot be connected to whom it dials.
+    pub fn miss(&mut self, dial: Dial) {
+        self.switchboard.miss(dial, &"nobody is there");
     }
 
     /// The time since the beginning, ms.
