@@ -70,11 +70,12 @@ impl Twin {
         (relay.redial_ms, relay.nonce_time_ms, relay.path_time_ms) = (20, 86_400_000, 80);
         (relay.paths, relay.waiting, relay.waiting_bytes) = (5, 3, 600);
         let mut ids = FreshIds::default();
-        ids.top_up(0, |stock| stock.fill(7));
+        let mut chance = 1;
+        ids.top_up(0, |stock| fill(stock, &mut chance));
         Twin {
             node: Node::new(&config, RandomState::new(), 0, &mut ids),
             ids,
-            chance: 0,
+            chance,
             mail: Mail::default(),
             now: 0,
             nonce: 0,
@@ -172,14 +173,7 @@ impl Twin {
 
     fn with_node<R>(&mut self, act: impl FnOnce(&mut Node, Lent<'_>) -> R) -> R {
         let chance = &mut self.chance;
-        self.ids.top_up(0, |stock| {
-            for byte in stock {
-                *chance = chance
-                    .wrapping_mul(6_364_136_223_846_793_005)
-                    .wrapping_add(1);
-                *byte = (*chance >> 56) as u8;
-            }
-        });
+        self.ids.top_up(0, |stock| fill(stock, chance));
         let lent = Lent {
             now: self.now,
             ids: &mut self.ids,
@@ -226,5 +220,15 @@ impl Twin {
         }
         self.mail = mail;
         self.mail.clear();
+    }
+}
+
+/// Bytes of which no eight come twice in a run (Knuth's linear congruential generator, its upper bytes).
+fn fill(stock: &mut [u8], chance: &mut u64) {
+    for byte in stock {
+        *chance = chance
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        *byte = (*chance >> 56) as u8;
     }
 }
