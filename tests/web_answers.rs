@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use peerhub::Config;
 use peerhub::web::{HubStatus, Web};
 use peerhub::wire::{Response, parse_head};
 
@@ -19,7 +20,7 @@ fn clock_ms() -> u64 {
 }
 
 fn web() -> Web {
-    Web::new("1.2.3", clock_ms)
+    Web::new("1.2.3", clock_ms, &Config::default())
 }
 
 /// Answers a request with the given request line, header lines and body.

@@ -117,7 +117,7 @@ impl<S: Socket> Switchboard<S> {
                 mail: Mail::default(),
                 reader: ok::Reader::new(limits.clone(), cipher),
                 writer: ok::Writer::new(config.remote_address, limits.queue_bytes),
-                web: Web::new(env!("CARGO_PKG_VERSION"), clock),
+                web: Web::new(env!("CARGO_PKG_VERSION"), clock, &config),
                 connections_max: limits.connections.min(connections_max).min(Hub::CAPACITY),
                 conns: Slab::new(),
                 conn_of_peer: Vec::new(),

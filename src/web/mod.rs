@@ -4,14 +4,17 @@
 //! makes answers out of requests and of what it is told about the hub; it reads no socket, and the one clock that
 //! it has is the function it was built with. Paths and answers are those of PROTOCOLS.md section 1, "HTTP beside it".
 //!
-//! [`Web::answer`] routes; the files are in `assets`, `POST /api` in `api`, `/healthz` in `health`.
+//! [`Web::answer`] routes; the files are in `assets`, `POST /api` in `api`, `/healthz` in `health`, the list
+//! of dialects in `spoken`.
 
 mod api;
 mod assets;
 mod health;
+mod spoken;
 
 use std::borrow::Cow;
 
+use crate::config::Config;
 use crate::wire::{Head, Response};
 
 use assets::Asset;
@@ -21,6 +24,8 @@ pub use health::HubStatus;
 #[derive(Debug)]
 pub struct Web {
     assets: Vec<Asset>,
+    /// What is spoken beside HTTP, for people.
+    spoken: String,
     version: &'static str,
     clock_ms: fn() -> u64,
 }
@@ -38,10 +43,13 @@ enum Route<'a> {
 
 impl Web {
     /// Builds the answers that never change and their entity tags. `version` is shown to people and scripts; `clock_ms` is
-    /// a clock in milliseconds that never goes back, by which `POST /api` says how long it took.
-    pub fn new(version: &'static str, clock_ms: fn() -> u64) -> Web {
+    /// a clock in milliseconds that never goes back, by which `POST /api` says how long it took; `config` says which
+    /// dialects are on.
+    pub fn new(version: &'static str, clock_ms: fn() -> u64, config: &Config) -> Web {
+        let spoken = spoken::all(config);
         Web {
-            assets: assets::all(version),
+            assets: assets::all(version, config, &spoken),
+            spoken: spoken::lines(&spoken),
             version,
             clock_ms,
         }
@@ -119,8 +127,8 @@ impl Web {
         }
         text.push_str(&format!(
             "  GET  {HEALTH_PATH:<27} whether the hub is up, as JSON\n  \
-               POST {API_PATH:<27} {{\"name\": \"getpeersource\", \"parameters\": {{\"minimized\": true}}}}\n\
-             and WebSocket upgrades on every path.\n"
+               POST {API_PATH:<27} {{\"name\": \"getpeersource\", \"parameters\": {{\"minimized\": true}}}}\n{}",
+            self.spoken
         ));
         text
     }

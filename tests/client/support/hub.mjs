@@ -8,9 +8,9 @@ import { fileURLToPath } from "node:url";
 
 export const isPeerhub = !!process.env.PEERHUB_BIN;
 
-function hubCommand({ port, nudgeInterval, pingInterval, debout }) {
+function hubCommand({ port, nudgeInterval, pingInterval, debout, moreFlags }) {
 	if (process.env.PEERHUB_BIN) {
-		const flags = ["--listen", `127.0.0.1:${port}`, "--nudge-interval", `${nudgeInterval}`, "--ping-interval", `${pingInterval}`];
+		const flags = ["--listen", `127.0.0.1:${port}`, "--nudge-interval", `${nudgeInterval}`, "--ping-interval", `${pingInterval}`, ...moreFlags];
 		return [process.env.PEERHUB_BIN, debout ? [...flags, "--debout"] : flags];
 	}
 	if (process.env.OK_PEERHUB_DIR) {
@@ -21,8 +21,8 @@ function hubCommand({ port, nudgeInterval, pingInterval, debout }) {
 }
 
 /** Resolves when the hub listens: {port, url, signal(name), kill(), restart()}. */
-export async function startHub({ port = 0, nudgeInterval = 10000, pingInterval = 10000, debout = false } = {}) {
-	const [command, flags] = hubCommand({ port, nudgeInterval, pingInterval, debout });
+export async function startHub({ port = 0, nudgeInterval = 10000, pingInterval = 10000, debout = false, moreFlags = [] } = {}) {
+	const [command, flags] = hubCommand({ port, nudgeInterval, pingInterval, debout, moreFlags });
 	const environment = { ...process.env, RUST_LOG: "info" };
 	const child = spawn(command, flags, { stdio: ["ignore", "ignore", "pipe"], env: environment });
 	const exited = once(child, "exit");
@@ -46,7 +46,7 @@ export async function startHub({ port = 0, nudgeInterval = 10000, pingInterval =
 		kill,
 		restart: async () => {
 			await kill();
-			return startHub({ port: chosen, nudgeInterval, pingInterval, debout });
+			return startHub({ port: chosen, nudgeInterval, pingInterval, debout, moreFlags });
 		}
 	};
 }
