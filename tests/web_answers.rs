@@ -80,6 +80,13 @@ fn files_have_types_tags_and_origins() {
             Some("*"),
         ),
         ("/favicon.ico", "image/svg+xml", Some("*")),
+        ("/peero.html", "text/html; charset=utf-8", None),
+        ("/peero.js", "text/javascript; charset=utf-8", Some("*")),
+        (
+            "/peero.d.ts",
+            "application/typescript; charset=utf-8",
+            Some("*"),
+        ),
     ];
     for (path, content_type, origin) in cases {
         let response = get(path);
@@ -117,18 +124,58 @@ fn files_have_types_tags_and_origins() {
 }
 
 #[test]
-fn the_start_page_names_what_may_run() {
-    let response = get("/");
-    let policy = header(&response, "Content-Security-Policy").expect("a policy");
-    let inline_scripts = text(&response)
-        .split("<script")
-        .skip(1)
-        .filter_map(|element| element.split_once('>'))
-        .filter(|(tag, _)| !tag.contains("src="))
-        .count();
-    assert!(inline_scripts > 0);
-    assert_eq!(policy.matches("'sha256-").count(), inline_scripts);
-    assert!(policy.contains("connect-src 'self' ws: wss:"));
+fn the_pages_name_what_may_run() {
+    for path in ["/", "/peero.html"] {
+        let response = get(path);
+        let policy = header(&response, "Content-Security-Policy").expect("a policy");
+        let inline_scripts = text(&response)
+            .split("<script")
+            .skip(1)
+            .filter_map(|element| element.split_once('>'))
+            .filter(|(tag, _)| !tag.contains("src="))
+            .count();
+        assert!(inline_scripts > 0);
+        assert_eq!(policy.matches("'sha256-").count(), inline_scripts);
+        assert!(policy.contains("connect-src 'self' ws: wss:"));
+        assert!(!text(&response).contains("{{"), "{path} is filled in");
+    }
+}
+
+#[test]
+fn what_is_off_is_neither_listed_nor_served() {
+    let all = get("/");
+    for listed in [
+        "{host}/peero",
+        "/peero.html",
+        "new Peer(",
+        "/peer-relay",
+        "net-peer",
+    ] {
+        assert!(text(&all).contains(listed), "{listed}");
+    }
+    let mut config = Config::default();
+    config.peero.on = false;
+    config.peerjs.on = false;
+    config.relay.on = false;
+    config.netpeer.on = false;
+    let web = Web::new("1.2.3", clock_ms, &config);
+    let get = |path: &str| {
+        let request = format!("GET {path} HTTP/1.1\r\nHost: hub\r\n\r\n");
+        let (head, _) = parse_head(request.as_bytes(), 16 << 10)
+            .expect("a sound head")
+            .expect("a whole head");
+        web.answer(&head, b"", &UP)
+    };
+    let few = get("/");
+    for unlisted in ["/peero", "new Peer(", "/peer-relay", "net-peer"] {
+        assert!(!text(&few).contains(unlisted), "{unlisted}");
+    }
+    assert_ne!(header(&few, "ETag"), header(&all, "ETag"));
+    for path in ["/peero.html", "/peero.js", "/peero.d.ts"] {
+        let response = get(path);
+        assert_eq!(response.status, 404, "{path}");
+        assert!(!text(&response).contains("peero"), "{}", text(&response));
+    }
 }
 
 #[test]
@@ -279,6 +326,10 @@ fn unknown_paths_hear_what_is_there() {
             "/healthz",
             "/api",
             "WebSocket upgrades",
+            "/peerjs?key=",
+            "/peer-relay",
+            "/peero",
+            "net-peer on plain TCP",
         ] {
             assert!(text(&response).contains(known), "{line} hears of {known}");
         }
