@@ -76,7 +76,7 @@ fn wish(said: &Value) -> Result<Wish<'_>, &'static str> {
         Some("register") => Ok(Wish::Register),
         Some("offer") => Ok(Wish::Signal(Kind::Offer, None, body("signal")?)),
         Some("answer") => {
-            let to = receiver(said.get("peerId"))?.ok_or("E_NOPEER")?;
+            let to = receiver(said.get("peerId"))?.ok_or("E_BADPEER")?;
             Ok(Wish::Signal(Kind::Answer, Some(to), body("signal")?))
         }
         Some("signal") => {

@@ -127,7 +127,7 @@ impl Twin {
                 let body = format!(r#"{{"sdp":{}}}"#, tape.byte());
                 let message = format!(r#"{{"type":"answer"{},"signal":{body}}}"#, field(&to));
                 match to {
-                    Receiver::All => self.is_refused(&speaker, &message, "E_NOPEER"),
+                    Receiver::All => self.is_refused(&speaker, &message, "E_BADPEER"),
                     to => self.signals(&speaker, &message, "answer", &body, &to),
                 }
             }
@@ -162,10 +162,10 @@ impl Twin {
         match to {
             Receiver::All => self.to_others(from, &text, &mut expected),
             Receiver::One(to) if to.id == from.id => {
-                return self.is_refused(from, message, "E_OWNID");
+                return self.is_refused(from, message, "E_BADPEER");
             }
             Receiver::One(to) => expected.push((to.conn, text)),
-            Receiver::Stranger => return self.is_refused(from, message, "E_UNKNOWNPEER"),
+            Receiver::Stranger => return self.is_refused(from, message, "E_PEERUNKNOWN"),
         }
         self.hears(from, message, Ok(()));
         assert_eq!(self.told(), expected);

@@ -157,7 +157,10 @@ fn bad_signal(field: &str) -> PeerFault {
 }
 
 fn no_peer() -> PeerFault {
-    PeerFault::new("E_NOPEER", "an answer needs the `peerId` of whom it is for")
+    PeerFault::new(
+        "E_BADPEER",
+        "an answer needs the `peerId` of whom it is for",
+    )
 }
 
 #[cfg(test)]
@@ -277,8 +280,8 @@ mod tests {
                 r#"{"type":"signal","data":{"\ud800":1,"peerId":"a"}}"#,
                 "E_BADSIGNAL",
             ),
-            (r#"{"type":"answer","signal":{}}"#, "E_NOPEER"),
-            (r#"{"type":"answer","peerId":0,"signal":{}}"#, "E_NOPEER"),
+            (r#"{"type":"answer","signal":{}}"#, "E_BADPEER"),
+            (r#"{"type":"answer","peerId":0,"signal":{}}"#, "E_BADPEER"),
             (
                 r#"{"type":"answer","peerId":["a"],"signal":{}}"#,
                 "E_BADPEER",

@@ -159,11 +159,11 @@ impl Lobby {
             return Ok(());
         };
         let to = self.find(id).ok_or_else(|| {
-            PeerFault::new("E_UNKNOWNPEER", "nobody who is here has this `peerId`")
+            PeerFault::new("E_PEERUNKNOWN", "nobody who is here has this `peerId`")
         })?;
         if to == from {
             let text = "this `peerId` is your own: a signal is for somebody else";
-            return Err(PeerFault::new("E_OWNID", text));
+            return Err(PeerFault::new("E_BADPEER", text));
         }
         mail.tell(self.visitors[to].conn, write);
         Ok(())

@@ -82,7 +82,7 @@ test("joining, signalling and leaving", async (t) => {
 	assert.deepEqual(removed.map(({ id }) => id).sort(), [ann.id, bob.id].sort());
 	cid.send({ type: "answer", peerId: bob.id, signal: {} });
 	const error = await cid.nextJson();
-	assert.deepEqual([error.type, error.code, typeof error.message], ["error", "E_UNKNOWNPEER", "string"]);
+	assert.deepEqual([error.type, error.code, typeof error.message], ["error", "E_PEERUNKNOWN", "string"]);
 });
 
 test("bad messages are answered, counted, and nobody else's business", async (t) => {
@@ -94,7 +94,7 @@ test("bad messages are answered, counted, and nobody else's business", async (t)
 		["[]", "E_NOTJSON"],
 		['{"type":"chat","text":"hi"}', "E_UNKNOWNTYPE"],
 		['{"type":"offer"}', "E_BADSIGNAL"],
-		['{"type":"answer","signal":{}}', "E_NOPEER"],
+		['{"type":"answer","signal":{}}', "E_BADPEER"],
 		['{"type":"answer","peerId":{},"signal":{}}', "E_BADPEER"],
 		[`{"type":"offer","signal":"${"x".repeat(1 << 16)}"}`, "E_TOOLONG"],
 		[`{"type":"offer","signal":{"a":${"[".repeat(5000)}${"]".repeat(5000)}}}`, "E_TOODEEP"]
@@ -124,5 +124,5 @@ test("the worlds never meet: a peer of the hub's own protocol is in no list", as
 	const [accept] = await once(stranger, "message");
 	const ann = await join(t, hub);
 	ann.send({ type: "answer", peerId: JSON.parse(accept).content.id, signal: {} });
-	assert.equal((await ann.nextJson()).code, "E_UNKNOWNPEER");
+	assert.equal((await ann.nextJson()).code, "E_PEERUNKNOWN");
 });
