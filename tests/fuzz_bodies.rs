@@ -30,6 +30,16 @@ fn lines_of_net_peer() {
 }
 
 #[test]
+fn messages_of_peerjs() {
+    exercise("peerjs_inbound", 5_000, fuzzing::peerjs_inbound::run);
+}
+
+#[test]
+fn clients_of_peerjs() {
+    exercise("peerjs_realm", 5_000, fuzzing::peerjs_realm::run);
+}
+
+#[test]
 fn commands_to_the_hub() {
     exercise("hub_commands", 1_500, fuzzing::hub_commands::run);
 }
@@ -42,6 +52,16 @@ fn index_operations() {
 #[test]
 fn wheel_operations() {
     exercise("wheel_ops", 500, fuzzing::wheel_ops::run);
+}
+
+#[test]
+fn messages_of_peero() {
+    exercise("peero_inbound", 20_000, fuzzing::peero_inbound::run);
+}
+
+#[test]
+fn visitors_of_the_peero_lobby() {
+    exercise("peero_lobby", 3_000, fuzzing::peero_lobby::run);
 }
 
 /// Runs a body over every committed seed, then over `seed_count` inputs that chance makes out of them.

@@ -143,6 +143,16 @@ pub const SETTINGS: &[Setting] = &[
         common: false,
     },
     Setting {
+        name: "peerjs-max-waiting-bytes-per-sender",
+        group: Group::PeerJs,
+        help: "Size of the messages of one client that wait for absent ones",
+        form: Form::Size(
+            |config| &mut config.peerjs.waiting_bytes_per_sender,
+            Range::of(KIB, GIB),
+        ),
+        common: false,
+    },
+    Setting {
         name: "peerjs-max-waiting-per-destination",
         group: Group::PeerJs,
         help: "Messages that may wait for one absent client",
@@ -324,6 +334,13 @@ pub const SETTINGS: &[Setting] = &[
         group: Group::Peero,
         help: "Peers at a time; each is told of all the others",
         form: Form::Count(|config| &mut config.peero.peers, Range::of(2, 100_000)),
+        common: false,
+    },
+    Setting {
+        name: "peero-max-signal-bytes",
+        group: Group::Peero,
+        help: "Size of one signal: ample for session descriptions, too little for user data",
+        form: Form::Size(|config| &mut config.peero.signal_bytes, Range::of(64, GIB)),
         common: false,
     },
     Setting {
