@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use peerhub::Config;
 use peerhub::web::{HubStatus, Web};
 use peerhub::wire::{Response, parse_head};
 
@@ -19,7 +20,7 @@ fn clock_ms() -> u64 {
 }
 
 fn web() -> Web {
-    Web::new("1.2.3", clock_ms)
+    Web::new("1.2.3", clock_ms, &Config::default())
 }
 
 /// Answers a request with the given request line, header lines and body.
@@ -30,7 +31,9 @@ fn ask(line: &str, fields: &str, body: &str, status: &HubStatus) -> Response {
         .expect("a whole head");
     let web = web();
     assert_eq!(web.wants_body(&head), line == "POST /api");
-    web.answer(&head, body.as_bytes(), status)
+    let mut response = web.answer(&head, body.as_bytes(), status);
+    web.cors().dress(&head, &mut response);
+    response
 }
 
 fn get(path: &str) -> Response {
@@ -55,32 +58,22 @@ fn text(response: &Response) -> &str {
 }
 
 #[test]
-fn files_have_types_tags_and_origins() {
+fn files_have_types_and_tags_and_are_everybodys() {
     let cases = [
-        ("/", "text/html; charset=utf-8", None),
-        (
-            "/ok-peerconnection.js",
-            "text/javascript; charset=utf-8",
-            Some("*"),
-        ),
+        ("/", "text/html; charset=utf-8"),
+        ("/ok-peerconnection.js", "text/javascript; charset=utf-8"),
         (
             "/ok-peerconnection-min.js",
             "text/javascript; charset=utf-8",
-            Some("*"),
         ),
-        (
-            "/ok-peerconnection.mjs",
-            "text/javascript; charset=utf-8",
-            Some("*"),
-        ),
+        ("/ok-peerconnection.mjs", "text/javascript; charset=utf-8"),
         (
             "/ok-peerconnection.d.ts",
             "application/typescript; charset=utf-8",
-            Some("*"),
         ),
-        ("/favicon.ico", "image/svg+xml", Some("*")),
+        ("/favicon.ico", "image/svg+xml"),
     ];
-    for (path, content_type, origin) in cases {
+    for (path, content_type) in cases {
         let response = get(path);
         assert_eq!(response.status, 200, "{path}");
         assert_eq!(response.content_type, content_type, "{path}");
@@ -91,7 +84,7 @@ fn files_have_types_tags_and_origins() {
         );
         assert_eq!(
             header(&response, "Access-Control-Allow-Origin"),
-            origin,
+            Some("*"),
             "{path}"
         );
         assert!(!response.body.is_empty(), "{path}");

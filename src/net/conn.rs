@@ -19,8 +19,10 @@ pub(super) struct Conn<S> {
     pub(super) life: Life,
     /// It came when there was no place for it, however far its life has got.
     pub(super) refused: bool,
-    /// The peer's address as limits and other peers see it.
+    /// The peer's address as limits and other peers see it. That of a trusted proxy until an upgrade says for whom it comes.
     pub(super) remote: IpAddr,
+    /// It is one of those that are counted for its address.
+    pub(super) counted: bool,
     /// The one deadline that a connection has at a time; what it means depends on speech and life.
     pub(super) timer: TimerKey,
     /// Bytes that have been read and wait for the next turn, since they made too much work in the last one.
@@ -102,7 +104,7 @@ pub(super) enum Life {
 }
 
 impl<S: Socket> Conn<S> {
-    pub(super) fn new(socket: S, remote: IpAddr, life: Life) -> Conn<S> {
+    pub(super) fn new(socket: S, remote: IpAddr) -> Conn<S> {
         Conn {
             socket,
             out: OutQueue::new(),
@@ -110,9 +112,10 @@ impl<S: Socket> Conn<S> {
                 is_first: true,
                 ..Unfinished::default()
             }),
-            life,
-            refused: life == Life::Refused,
+            life: Life::Open,
+            refused: false,
             remote,
+            counted: false,
             timer: TimerKey::NONE,
             put_off: None,
             readable: true,

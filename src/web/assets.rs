@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use sha2::{Digest, Sha256};
 
-use super::{ALLOW_ORIGIN, Field};
+use super::Field;
 use crate::wire::{Head, Response};
 
 /// One file and how it is served.
@@ -79,8 +79,6 @@ pub(super) fn all(version: &str) -> Vec<Asset> {
             asset
                 .headers
                 .push(("Content-Security-Policy", policy.clone().into()));
-        } else {
-            asset.headers.push(ALLOW_ORIGIN);
         }
     }
     assets

@@ -1,6 +1,6 @@
 //! `/healthz`: whether the hub is up, for load balancers, service managers and people.
 
-use super::{ALLOW_ORIGIN, NO_CACHE};
+use super::NO_CACHE;
 use crate::wire::Response;
 
 /// What the loop tells about the hub.
@@ -32,7 +32,7 @@ pub(super) fn answer(status: &HubStatus, version: &str) -> Response {
     });
     Response {
         content_type: "application/json",
-        headers: vec![NO_CACHE, ALLOW_ORIGIN],
+        headers: vec![NO_CACHE],
         ..Response::text(code, format!("{body}\n"))
     }
 }

@@ -4,23 +4,28 @@
 //! makes answers out of requests and of what it is told about the hub; it reads no socket, and the one clock that
 //! it has is the function it was built with. Paths and answers are those of PROTOCOLS.md section 1, "HTTP beside it".
 //!
-//! [`Web::answer`] routes; the files are in `assets`, `POST /api` in `api`, `/healthz` in `health`.
+//! [`Web::answer`] routes; the files are in `assets`, `POST /api` in `api`, `/healthz` in `health`. Which pages may read an
+//! answer, whoever made it, is for `cors` to say.
 
 mod api;
 mod assets;
+mod cors;
 mod health;
 
 use std::borrow::Cow;
 
+use crate::config::Config;
 use crate::wire::{Head, Response};
 
 use assets::Asset;
+pub use cors::Cors;
 pub use health::HubStatus;
 
 /// Everything that the port answers to plain HTTP. Built once.
 #[derive(Debug)]
 pub struct Web {
     assets: Vec<Asset>,
+    cors: Cors,
     version: &'static str,
     clock_ms: fn() -> u64,
 }
@@ -38,13 +43,19 @@ enum Route<'a> {
 
 impl Web {
     /// Builds the answers that never change and their entity tags. `version` is shown to people and scripts; `clock_ms` is
-    /// a clock in milliseconds that never goes back, by which `POST /api` says how long it took.
-    pub fn new(version: &'static str, clock_ms: fn() -> u64) -> Web {
+    /// a clock in milliseconds that never goes back, by which `POST /api` says how long it took. The settings are checked.
+    pub fn new(version: &'static str, clock_ms: fn() -> u64, config: &Config) -> Web {
         Web {
             assets: assets::all(version),
+            cors: Cors::new(config),
             version,
             clock_ms,
         }
+    }
+
+    /// Which pages may come in and read answers.
+    pub fn cors(&self) -> &Cors {
+        &self.cors
     }
 
     /// Whether the answer to this request depends on its body. The body of any other request is to be read over, or
@@ -126,17 +137,10 @@ impl Web {
     }
 }
 
-/// Answers what a page of another origin, or anyone, may do here (Fetch standard, CORS protocol).
+/// Answers what may be done here; `cors` adds what pages of another origin may.
 fn preflight(route: Route<'_>) -> Response {
-    let methods = methods(route);
     Response {
-        headers: vec![
-            ("Allow", methods.into()),
-            ALLOW_ORIGIN,
-            ("Access-Control-Allow-Methods", methods.into()),
-            ("Access-Control-Allow-Headers", "Content-Type".into()),
-            ("Access-Control-Max-Age", "86400".into()),
-        ],
+        headers: vec![("Allow", methods(route).into())],
         ..Response::text(204, "")
     }
 }
@@ -153,9 +157,6 @@ fn methods(route: Route<'_>) -> &'static str {
 
 /// A header field of an answer.
 type Field = (&'static str, Cow<'static, str>);
-
-/// Lets pages of every origin read the answer: it is the same for everybody.
-const ALLOW_ORIGIN: Field = ("Access-Control-Allow-Origin", Cow::Borrowed("*"));
 
 /// An answer that must not be kept.
 const NO_CACHE: Field = ("Cache-Control", Cow::Borrowed("no-store"));
