@@ -297,12 +297,12 @@ impl<S: Socket> Switchboard<S> {
         assert_eq!(refused, floor.refused_conns);
         assert!(refused <= Self::REFUSED_MAX);
         assert!(floor.conns.len() - refused <= floor.connections_max);
-        let mut per_address: BTreeMap<IpAddr, usize> = BTreeMap::new();
+        let mut counts: BTreeMap<IpAddr, usize> = BTreeMap::new();
         for (_, conn) in floor.conns.iter().filter(|(_, conn)| conn.counted) {
-            *per_address.entry(conn.remote).or_default() += 1;
+            *counts.entry(conn.remote).or_default() += 1;
         }
-        assert_eq!(per_address.len(), floor.per_address.len());
-        for (address, count) in per_address {
+        assert_eq!(counts.len(), floor.per_address.len());
+        for (address, count) in counts {
             assert_eq!(floor.per_address.get(&address), Some(&count), "{address}");
             assert!(count <= floor.config.limits.connections_per_address);
         }
