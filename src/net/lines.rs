@@ -68,13 +68,14 @@ impl<S: Socket> Floor<S> {
         is_first && bytes.first() == Some(&b'{') && self.worlds.takes_lines()
     }
 
-    /// Lets a connection in that speaks lines; one that was turned away just ends, since there is no word for it.
-    pub(super) fn begin_lines(&mut self, key: ConnKey) {
+    /// Lets a connection in that speaks lines, and says whether it did: one that was turned away just ends, since there is no
+    /// word for it.
+    pub(super) fn begin_lines(&mut self, key: ConnKey) -> bool {
         let conn = &mut self.conns[key.index()];
         if conn.life == Life::Refused || self.draining {
-            return self.kill(key);
+            self.kill(key);
+            return false;
         }
-        let conn = &mut self.conns[key.index()];
         conn.speech = Speech::Lines {
             lines: Lines::default(),
             party: Party::Nobody,
@@ -86,5 +87,6 @@ impl<S: Socket> Floor<S> {
         let arrival = self.arrival(key, "");
         let member = self.with_worlds(|worlds, lent| worlds.join_lines(arrival, lent));
         self.enter(key, member);
+        true
     }
 }

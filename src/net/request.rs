@@ -31,8 +31,10 @@ impl<S: Socket> Switchboard<S> {
     pub(super) fn take_in_http(&mut self, key: ConnKey, bytes: usize) {
         let floor = &mut self.floor;
         if floor.begins_lines(key, &self.input[..bytes]) {
-            floor.begin_lines(key);
-            return self.take_in_lines(key, 0..bytes);
+            if floor.begin_lines(key) {
+                self.take_in_lines(key, 0..bytes);
+            }
+            return;
         }
         let Speech::Http(unfinished) = &mut floor.conns[key.index()].speech else {
             unreachable!("only HTTP input comes here");
