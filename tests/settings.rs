@@ -610,7 +610,8 @@ fn the_peerserver_preset_is_other_defaults() {
         "127.0.0.1:84"
     );
 
-    let cases: [(&[&str], &[(&str, &str)], &str); 4] = [
+    type Case<'a> = (&'a [&'a str], &'a [(&'a str, &'a str)], &'a str);
+    let cases: [Case<'_>; 4] = [
         (
             &["--peerserver"],
             &[("PORT", "http")],

@@ -4,6 +4,9 @@
 use crate::wire::{client_address, parse_head};
 use std::net::IpAddr;
 
+/// What a proxy adds, and the address in it.
+type Added<'a> = (&'a [u8], [u8; 4]);
+
 /// Reads `data` as the value of `Forwarded` and of `X-Forwarded-For`, alone and before what a proxy adds.
 pub fn run(data: &[u8]) {
     let data = &data[..data.len().min(1_024)];
@@ -17,7 +20,7 @@ pub fn run(data: &[u8]) {
         let (head, _) = parse_head(&request, 4_096).ok()??;
         Some(client_address(&head, proxy, is_trusted))
     };
-    let fields: [(&str, &[(&[u8], [u8; 4])]); 2] = [
+    let fields: [(&str, &[Added<'_>]); 2] = [
         (
             "Forwarded",
             &[
