@@ -650,6 +650,37 @@ fn the_peerserver_preset_is_other_defaults() {
 }
 
 #[test]
+fn a_command_line_of_peerserver_translates() {
+    let flags = [
+        "--peerserver",
+        "--listen=127.0.0.1:9001",
+        "--peerjs-path=/myapp",
+        "--peerjs-key=mykey",
+        "--peerjs-expire-timeout=4000",
+        "--peerjs-alive-timeout=30000",
+        "--peerjs-concurrent-limit=100",
+        "--peerjs-allow-discovery",
+        "--trusted-proxy=loopback",
+        "--allow-origin=https://a.example",
+        "--allow-origin=https://b.example",
+    ];
+    let mut expected = Config::peerserver();
+    expected.listen = vec!["127.0.0.1:9001".parse().unwrap()];
+    expected.trusted_proxies = vec!["loopback".to_owned()];
+    expected.allowed_origins = vec![
+        "https://a.example".to_owned(),
+        "https://b.example".to_owned(),
+    ];
+    expected.peerjs.path = "/myapp".to_owned();
+    expected.peerjs.keys = vec!["mykey".to_owned()];
+    expected.peerjs.expire_timeout_ms = 4_000;
+    expected.peerjs.alive_timeout_ms = 30_000;
+    expected.peerjs.concurrent_limit = 100;
+    expected.peerjs.allow_discovery = true;
+    assert_eq!(config(&flags, &[]), expected);
+}
+
+#[test]
 fn unknown_names_are_refused_with_the_nearest_known_one() {
     let folder = Folder::new("settings-unknown");
     let cases = [

@@ -181,9 +181,12 @@ fn is_plain(byte: u8) -> bool {
 mod tests {
     use super::*;
 
+    /// A word, texts with what is read of them, and texts that are refused.
+    type Case<'a> = (&'a Word, &'a [(&'a str, &'a str)], &'a [&'a str]);
+
     #[test]
     fn words_and_what_they_refuse() {
-        let cases: [(&Word, &[(&str, &str)], &[&str]); 8] = [
+        let cases: [Case<'_>; 8] = [
             (
                 &KEY,
                 &[("peerjs", "peerjs"), (" a-B_9 ", "a-B_9")],
