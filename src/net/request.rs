@@ -10,9 +10,11 @@ use super::floor::{CROWDED, Floor};
 use super::switchboard::{Switchboard, plain_address};
 use crate::dialect::{Arrival, Dialect, Member};
 use crate::index::ConnKey;
+use crate::web::{Behind, Web};
 use crate::wire::{
     Head, HttpFault, Response, Session, Upgrade, client_address, http_date, parse_head,
 };
+use std::net::Ipv6Addr;
 
 /// What became of the bytes of one request.
 enum Outcome {
@@ -31,10 +33,8 @@ impl<S: Socket> Switchboard<S> {
     pub(super) fn take_in_http(&mut self, key: ConnKey, bytes: usize) {
         let floor = &mut self.floor;
         if floor.begins_lines(key, &self.input[..bytes]) {
-            if floor.begin_lines(key) {
-                self.take_in_lines(key, 0..bytes);
-            }
-            return;
+            floor.begin_lines(key);
+            return self.take_in_lines(key, 0..bytes);
         }
         let Speech::Http(unfinished) = &mut floor.conns[key.index()].speech else {
             unreachable!("only HTTP input comes here");
@@ -127,9 +127,15 @@ impl<S: Socket> Floor<S> {
         }
         match upgrade {
             Upgrade::WebSocket(handshake) => {
+                let dialect = match Dialect::of_path(head.path, head.query, &self.config) {
+                    Ok(dialect) => dialect,
+                    Err(path) => {
+                        self.respond_to(key, head, Web::misdirected(&path), false);
+                        return Ok(Outcome::Over);
+                    }
+                };
                 self.let_in(key, head, handshake.origin.as_deref())?;
                 self.say(key, |bytes| handshake.answer(bytes));
-                let dialect = Dialect::of_path(head.path, head.query, &self.config);
                 self.upgrade(key, dialect, head.query.unwrap_or_default());
                 return Ok(Outcome::Upgraded(head_bytes));
             }
@@ -145,7 +151,15 @@ impl<S: Socket> Floor<S> {
             return Ok(Outcome::Unfinished(end));
         };
         let body = if self.web.wants_body(head) { body } else { &[] };
-        let response = self.web.answer(head, body, &self.status());
+        let status = self.status();
+        let response = self.lend(|web, worlds, lent| {
+            let behind = Behind {
+                status,
+                worlds,
+                lent,
+            };
+            web.answer(head, body, behind)
+        });
         let keep_alive = head.keep_alive() && self.status().ready;
         self.respond_to(key, head, response, keep_alive);
         Ok(match keep_alive {
@@ -266,9 +280,13 @@ impl<S: Socket> Floor<S> {
     pub(super) fn arrival<'a>(&self, key: ConnKey, query: &'a str) -> Arrival<'a> {
         let conn = &self.conns[key.index()];
         let (remote_port, local_port) = conn.socket.ports();
+        let remote = match conn.is_v6_loopback {
+            true => Ipv6Addr::LOCALHOST.into(),
+            false => conn.remote,
+        };
         Arrival {
             conn: key,
-            remote: (conn.remote, remote_port).into(),
+            remote: (remote, remote_port).into(),
             local_port,
             query,
         }

@@ -24,7 +24,7 @@ use crate::wire::Parser;
 use slab::Slab;
 use std::collections::{BTreeMap, HashMap};
 use std::hash::RandomState;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 /// The present, as the driver sees it once in each tick.
 #[derive(Clone, Copy, Debug)]
@@ -114,6 +114,7 @@ impl<S: Socket> Switchboard<S> {
                 hub: Hub::new(rules, RandomState::new(), now.monotonic_ms),
                 worlds,
                 mail: Mail::default(),
+                kept: None,
                 reader: ok::Reader::new(limits.clone(), cipher),
                 writer: ok::Writer::new(config.remote_address, limits.queue_bytes),
                 web: Web::new(env!("CARGO_PKG_VERSION"), clock, &config),
@@ -128,6 +129,7 @@ impl<S: Socket> Switchboard<S> {
                 spans: Vec::new(),
                 given_ids: Vec::new(),
                 outbox: Outbox::default(),
+                undelivered: false,
                 replies: Vec::new(),
                 dirty: Vec::new(),
                 condemned: Vec::new(),
@@ -169,6 +171,7 @@ impl<S: Socket> Switchboard<S> {
     /// Takes in a new socket.
     pub fn admit(&mut self, socket: S, remote: IpAddr) -> ConnKey {
         let floor = &mut self.floor;
+        let is_v6_loopback = remote == IpAddr::from(Ipv6Addr::LOCALHOST);
         let remote = plain_address(remote);
         let refusal = floor.refusal(remote);
         let mut conn = Conn::new(socket, remote);
@@ -180,6 +183,7 @@ impl<S: Socket> Switchboard<S> {
                 (conn.life, conn.refused) = (Life::Refused, true);
             }
         }
+        conn.is_v6_loopback = is_v6_loopback;
         let key = ConnKey::at(floor.conns.insert(conn));
         floor.arm(key, floor.config.handshake_timeout_ms);
         self.turns.ready.push_back(key);
@@ -247,6 +251,11 @@ impl<S: Socket> Switchboard<S> {
                 }
             }
         }
+    }
+
+    /// Takes out what shall survive a restart, if there is something new. Where it is kept is not the switchboard's matter.
+    pub fn take_kept(&mut self) -> Option<Box<str>> {
+        self.floor.kept.take()
     }
 
     /// How many there are of what.
@@ -335,7 +344,7 @@ impl<S: Socket> Switchboard<S> {
 /// An address as peers know it: IPv4 in IPv6 as IPv4, and one name for this machine.
 pub(super) fn plain_address(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
-        IpAddr::V6(std::net::Ipv6Addr::LOCALHOST) => IpAddr::from([127, 0, 0, 1]),
+        IpAddr::V6(Ipv6Addr::LOCALHOST) => IpAddr::from([127, 0, 0, 1]),
         address => address,
     }
 }

@@ -43,7 +43,7 @@ impl Cors {
         let headers = &mut response.headers;
         let origin = head.origin();
         if !self.origins.are_all() || self.is_peerjs(head.path) {
-            headers.push(VARY);
+            vary(headers);
             let named = origin.filter(|origin| self.origins.allow(origin));
             match named {
                 Some(origin) => headers.push((ALLOW_ORIGIN, origin.to_owned().into())),
@@ -74,6 +74,14 @@ impl Cors {
     }
 }
 
+/// Says that the answer differs from page to page, beside what else it differs by, so that caches do not mix them up.
+fn vary(headers: &mut Vec<Field>) {
+    match headers.iter_mut().find(|(name, _)| *name == "Vary") {
+        Some((_, value)) => value.to_mut().push_str(", Origin"),
+        None => headers.push(("Vary", "Origin".into())),
+    }
+}
+
 /// Adds what may be asked: the methods that the answer allows and the header fields that were asked for.
 fn dress_preflight(head: &Head<'_>, headers: &mut Vec<Field>) {
     let allowed = headers.iter().find(|(name, _)| *name == "Allow");
@@ -101,9 +109,6 @@ fn is_list_of_names(text: &str) -> bool {
 }
 
 const ALLOW_ORIGIN: &str = "Access-Control-Allow-Origin";
-
-/// The answer differs from page to page, so caches must not mix them up.
-const VARY: Field = ("Vary", std::borrow::Cow::Borrowed("Origin"));
 
 #[cfg(test)]
 mod tests {
