@@ -1,9 +1,12 @@
 //! What the port answers to plain HTTP, route by route.
 
+use std::hash::RandomState;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use peerhub::Config;
-use peerhub::web::{HubStatus, Web};
+use peerhub::dialect::{Lent, Mail, Worlds};
+use peerhub::hub::id::FreshIds;
+use peerhub::web::{Behind, HubStatus, Web};
 use peerhub::wire::{Response, parse_head};
 
 const UP: HubStatus = HubStatus {
@@ -11,6 +14,7 @@ const UP: HubStatus = HubStatus {
     connections: 5,
     uptime_ms: 77,
     ready: true,
+    mesh: None,
 };
 
 /// A clock that goes on by 7 ms each time it is read.
@@ -19,24 +23,40 @@ fn clock_ms() -> u64 {
     NOW_MS.fetch_add(7, Ordering::Relaxed)
 }
 
-fn web() -> Web {
-    Web::new("1.2.3", clock_ms, &Config::default())
-}
-
 /// Answers a request with the given request line, header lines and body.
 fn ask(line: &str, fields: &str, body: &str, status: &HubStatus) -> Response {
+    ask_hub(&Config::default(), line, fields, body, status)
+}
+
+/// The same of a hub with these settings.
+fn ask_hub(config: &Config, line: &str, fields: &str, body: &str, status: &HubStatus) -> Response {
     let request = format!("{line} HTTP/1.1\r\nHost: hub\r\n{fields}\r\n");
     let (head, _) = parse_head(request.as_bytes(), 16 << 10)
         .expect("a sound head")
         .expect("a whole head");
-    let web = web();
+    let web = Web::new("1.2.3", clock_ms, config);
     assert_eq!(web.wants_body(&head), line == "POST /api");
-    web.answer(&head, body.as_bytes(), status)
+    let (mut ids, mut mail) = (FreshIds::default(), Mail::default());
+    ids.top_up(0, |stock| stock.fill(7));
+    let mut worlds = Worlds::new(config, &RandomState::new(), 0, &mut ids);
+    let behind = Behind {
+        status: *status,
+        worlds: &mut worlds,
+        lent: Lent {
+            now: 0,
+            ids: &mut ids,
+            mail: &mut mail,
+        },
+    };
+    web.answer(&head, body.as_bytes(), behind)
 }
 
+/// Asks as a browser asks for a page.
 fn get(path: &str) -> Response {
-    ask(&format!("GET {path}"), "", "", &UP)
+    ask(&format!("GET {path}"), BROWSER, "", &UP)
 }
+
+const BROWSER: &str = "Accept: text/html,application/xhtml+xml;q=0.9,*/*;q=0.8\r\n";
 
 fn call(body: &str) -> (u16, serde_json::Value) {
     let response = ask("POST /api", "Content-Type: application/json\r\n", body, &UP);
@@ -107,7 +127,7 @@ fn files_have_types_tags_and_origins() {
         let etag = header(&response, "ETag").expect("a tag");
         let again = ask(
             &format!("GET {path}?query"),
-            &format!("If-None-Match: \"other\", W/{etag}\r\n"),
+            &format!("{BROWSER}If-None-Match: \"other\", W/{etag}\r\n"),
             "",
             &UP,
         );
@@ -115,7 +135,7 @@ fn files_have_types_tags_and_origins() {
         assert_eq!(header(&again, "ETag"), Some(etag), "{path}");
         let changed = ask(
             &format!("HEAD {path}"),
-            "If-None-Match: \"other\"\r\n",
+            &format!("{BROWSER}If-None-Match: \"other\"\r\n"),
             "",
             &UP,
         );
@@ -158,14 +178,7 @@ fn what_is_off_is_neither_listed_nor_served() {
     config.peerjs.on = false;
     config.relay.on = false;
     config.netpeer.on = false;
-    let web = Web::new("1.2.3", clock_ms, &config);
-    let get = |path: &str| {
-        let request = format!("GET {path} HTTP/1.1\r\nHost: hub\r\n\r\n");
-        let (head, _) = parse_head(request.as_bytes(), 16 << 10)
-            .expect("a sound head")
-            .expect("a whole head");
-        web.answer(&head, b"", &UP)
-    };
+    let get = |path: &str| ask_hub(&config, &format!("GET {path}"), BROWSER, "", &UP);
     let few = get("/");
     for unlisted in ["/peero", "new Peer(", "/peer-relay", "net-peer"] {
         assert!(!text(&few).contains(unlisted), "{unlisted}");

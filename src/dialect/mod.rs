@@ -44,16 +44,21 @@ pub enum Dialect {
 impl Dialect {
     /// The dialect of an upgrade on this path, among those that are on. An unknown path belongs to the hub's own
     /// protocol.
-    pub fn of_path(path: &str, query: Option<&str>, config: &Config) -> Dialect {
-        match path {
+    ///
+    /// # Errors
+    /// The client evidently speaks PeerJS, but this is not its path: the path that is.
+    pub fn of_path(path: &str, query: Option<&str>, config: &Config) -> Result<Dialect, String> {
+        let asks_peerjs = |query| config.peerjs.on && peerjs::is_lost_client(path, query);
+        Ok(match path {
             "/echo" if config.echo => Dialect::Echo,
             "/peer-relay" if config.relay.on => Dialect::Relay,
             "/peero" if config.peero.on => Dialect::Peero,
             _ if config.peerjs.on && query.is_some() && peerjs::is_socket_path(path, config) => {
                 Dialect::PeerJs
             }
+            _ if query.is_some_and(asks_peerjs) => return Err(peerjs::socket_path(config)),
             _ => Dialect::Ok,
-        }
+        })
     }
 }
 
@@ -85,7 +90,7 @@ pub enum Member {
 pub struct Arrival<'a> {
     /// The connection.
     pub conn: ConnKey,
-    /// Where it comes from.
+    /// Where it comes from: what others can reach it at, IPv4 in IPv6 as IPv4.
     pub remote: SocketAddr,
     /// The port that it has come to.
     pub local_port: u16,
@@ -178,6 +183,30 @@ impl Worlds {
         .expect("a member's world is on")
     }
 
+    /// What this message of a member passed on has reached nobody, since the connection that it was for is ending.
+    pub fn undelivered(&mut self, member: Member, text: &str, lent: Lent<'_>) {
+        match member {
+            Member::PeerJs(client) => {
+                let realm = self.peerjs.as_mut().expect("a member's world is on");
+                realm.undelivered(client, text, lent);
+            }
+            // These have no word for it.
+            Member::Relay(_) | Member::NetPeer(_) | Member::Peero(_) => {}
+        }
+    }
+
+    /// A member has sent more than a message may have, and its connection is about to end for that: it is told, if its
+    /// dialect has words for it. A WebSocket has its own.
+    pub fn overrun(&mut self, member: Member, lent: Lent<'_>) {
+        match member {
+            Member::NetPeer(host) => {
+                let mesh = self.netpeer.as_mut().expect("a member's world is on");
+                mesh.overrun(host, lent);
+            }
+            Member::PeerJs(_) | Member::Relay(_) | Member::Peero(_) => {}
+        }
+    }
+
     /// A member's connection is ending: the member is forgotten, and those who must know are told.
     pub fn depart(&mut self, member: Member, lent: Lent<'_>) {
         match member {
@@ -212,6 +241,11 @@ impl Worlds {
         deadlines.into_iter().flatten().min()
     }
 
+    /// How many there are of what in the mesh of net-peer, if it is spoken.
+    pub fn mesh_status(&self) -> Option<netpeer::MeshStatus> {
+        self.netpeer.as_ref().map(netpeer::Mesh::status)
+    }
+
     /// How many members there are, of all worlds.
     pub fn member_count(&self) -> usize {
         self.peerjs.as_ref().map_or(0, peerjs::Realm::member_count)
@@ -235,5 +269,37 @@ impl Worlds {
         if let Some(lobby) = &self.peero {
             lobby.check();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_have_dialects() {
+        let mut config = Config::default();
+        config.peerjs.path = "/app".to_owned();
+        let client = Some("key=k&id=a&token=t");
+        let lost = || Err("/app/peerjs".to_owned());
+        for (path, query, dialect) in [
+            ("/", None, Ok(Dialect::Ok)),
+            ("/app/peerjs", client, Ok(Dialect::PeerJs)),
+            ("/app/peerjs", Some(""), Ok(Dialect::PeerJs)),
+            ("/app/peerjs", None, Ok(Dialect::Ok)),
+            ("/peerjs", client, lost()),
+            ("/app/peerjs/peerjs", client, lost()),
+            ("/peerjs", Some("key=k&id=a"), Ok(Dialect::Ok)),
+            ("/peerjs/", client, Ok(Dialect::Ok)),
+            ("/peer-relay", client, Ok(Dialect::Relay)),
+            ("/peero", None, Ok(Dialect::Peero)),
+            ("/echo", None, Ok(Dialect::Ok)),
+        ] {
+            let found = Dialect::of_path(path, query, &config);
+            assert_eq!(found, dialect, "{path}?{query:?}");
+        }
+        config.peerjs.on = false;
+        let off = Dialect::of_path("/app/peerjs", client, &config);
+        assert_eq!(off, Ok(Dialect::Ok));
     }
 }

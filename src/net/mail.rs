@@ -24,13 +24,14 @@ impl<S: Socket> Floor<S> {
                 &Act::Send { to, text } => self.send(mail, to, text),
                 &Act::Close { to, code, reason } => self.close(to, code, reason),
                 Act::Remark(text) => debug!("{text}"),
-                Act::Keep(_) => {}
+                Act::Keep(state) => self.kept = Some(state.clone()),
             }
         }
     }
 
     fn send(&mut self, mail: &Mail, to: ConnKey, text: u32) {
         if !self.takes_messages(to) {
+            self.undelivered = true;
             return;
         }
         // Very many texts, or copies of a large one, must not pile up.

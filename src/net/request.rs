@@ -10,7 +10,9 @@ use super::floor::Floor;
 use super::switchboard::Switchboard;
 use crate::dialect::{Arrival, Dialect, Member};
 use crate::index::ConnKey;
+use crate::web::{Behind, Web};
 use crate::wire::{HttpFault, Response, Session, Upgrade, http_date, parse_head};
+use std::net::Ipv6Addr;
 
 /// What became of the bytes of one request.
 enum Outcome {
@@ -115,8 +117,14 @@ impl<S: Socket> Floor<S> {
         }
         match upgrade {
             Upgrade::WebSocket(handshake) => {
+                let dialect = match Dialect::of_path(head.path, head.query, &self.config) {
+                    Ok(dialect) => dialect,
+                    Err(path) => {
+                        self.respond(key, &Web::misdirected(&path), false, false);
+                        return Ok(Outcome::Over);
+                    }
+                };
                 self.say(key, |bytes| handshake.answer(bytes));
-                let dialect = Dialect::of_path(head.path, head.query, &self.config);
                 self.upgrade(key, dialect, head.query.unwrap_or_default());
                 return Ok(Outcome::Upgraded(head_bytes));
             }
@@ -136,7 +144,15 @@ impl<S: Socket> Floor<S> {
         } else {
             &[]
         };
-        let response = self.web.answer(&head, body, &self.status());
+        let status = self.status();
+        let response = self.lend(|web, worlds, lent| {
+            let behind = Behind {
+                status,
+                worlds,
+                lent,
+            };
+            web.answer(&head, body, behind)
+        });
         let keep_alive = head.keep_alive() && self.status().ready;
         self.respond(key, &response, head.is_head(), keep_alive);
         Ok(match keep_alive {
@@ -202,9 +218,13 @@ impl<S: Socket> Floor<S> {
     pub(super) fn arrival<'a>(&self, key: ConnKey, query: &'a str) -> Arrival<'a> {
         let conn = &self.conns[key.index()];
         let (remote_port, local_port) = conn.socket.ports();
+        let remote = match conn.is_v6_loopback {
+            true => Ipv6Addr::LOCALHOST.into(),
+            false => conn.remote,
+        };
         Arrival {
             conn: key,
-            remote: (conn.remote, remote_port).into(),
+            remote: (remote, remote_port).into(),
             local_port,
             query,
         }
