@@ -28,7 +28,7 @@ fn ask(line: &str, fields: &str, body: &str, status: &HubStatus) -> Response {
     ask_hub(&Config::default(), line, fields, body, status)
 }
 
-/// The same of a hub with these settings.
+/// The same, of a hub with these settings.
 fn ask_hub(config: &Config, line: &str, fields: &str, body: &str, status: &HubStatus) -> Response {
     let request = format!("{line} HTTP/1.1\r\nHost: hub\r\n{fields}\r\n");
     let (head, _) = parse_head(request.as_bytes(), 16 << 10)

@@ -4,8 +4,8 @@
 //! makes answers out of requests and of what it is told about the hub; it reads no socket, and the one clock that
 //! it has is the function it was built with. Paths and answers are those of PROTOCOLS.md section 1, "HTTP beside it".
 //!
-//! [`Web::answer`] routes; the files are in `assets`, `POST /api` in `api`, `/healthz` in `health`, the list of dialects
-//! in `spoken`; `peerjs` is what clients of PeerJS ask for.
+//! [`Web::answer`] routes; the files are in `assets`, `POST /api` in `api`, `/healthz` in `health`, the list of dialects in
+//! `spoken`; `peerjs` is what clients of PeerJS ask for.
 
 mod api;
 mod assets;
