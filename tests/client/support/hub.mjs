@@ -8,9 +8,9 @@ import { fileURLToPath } from "node:url";
 
 export const isPeerhub = !!process.env.PEERHUB_BIN;
 
-function hubCommand({ port, nudgeInterval, pingInterval, debout }) {
+function hubCommand({ port, nudgeInterval, pingInterval, debout, moreFlags }) {
 	if (process.env.PEERHUB_BIN) {
-		const flags = ["--listen", `127.0.0.1:${port}`, "--nudge-interval", `${nudgeInterval}`, "--ping-interval", `${pingInterval}`];
+		const flags = ["--listen", `127.0.0.1:${port}`, "--nudge-interval", `${nudgeInterval}`, "--ping-interval", `${pingInterval}`, ...moreFlags];
 		return [process.env.PEERHUB_BIN, debout ? [...flags, "--debout"] : flags];
 	}
 	if (process.env.OK_PEERHUB_DIR) {
@@ -20,9 +20,14 @@ function hubCommand({ port, nudgeInterval, pingInterval, debout }) {
 	throw new Error("Set PEERHUB_BIN to the peerhub binary, or OK_PEERHUB_DIR to the folder of the original server.");
 }
 
-/** Resolves when the hub listens: {port, url, signal(name), kill(), restart()}. */
-export async function startHub({ port = 0, nudgeInterval = 10000, pingInterval = 10000, debout = false } = {}) {
-	const [command, flags] = hubCommand({ port, nudgeInterval, pingInterval, debout });
+/** Resolves when the hub listens: {port, url, lines (of its log), exited, signal(name), kill(), restart()}. */
+export function startHub({ port = 0, nudgeInterval = 10000, pingInterval = 10000, debout = false, moreFlags = [] } = {}) {
+	return startServer((port) => hubCommand({ port, nudgeInterval, pingInterval, debout, moreFlags }), port);
+}
+
+/** Starts what `commandAt(port)` names, a program that tells its address on stderr as the hub does; as `startHub`. */
+export async function startServer(commandAt, port = 0) {
+	const [command, flags] = commandAt(port);
 	const environment = { ...process.env, RUST_LOG: "info" };
 	const child = spawn(command, flags, { stdio: ["ignore", "ignore", "pipe"], env: environment });
 	const exited = once(child, "exit");
@@ -42,11 +47,13 @@ export async function startHub({ port = 0, nudgeInterval = 10000, pingInterval =
 	return {
 		port: chosen,
 		url: `http://127.0.0.1:${chosen}/`,
+		lines,
+		exited,
 		signal: (name) => child.kill(name),
 		kill,
 		restart: async () => {
 			await kill();
-			return startHub({ port: chosen, nudgeInterval, pingInterval, debout });
+			return startServer(commandAt, chosen);
 		}
 	};
 }
