@@ -21,8 +21,13 @@ function hubCommand({ port, nudgeInterval, pingInterval, debout }) {
 }
 
 /** Resolves when the hub listens: {port, url, signal(name), kill(), restart()}. */
-export async function startHub({ port = 0, nudgeInterval = 10000, pingInterval = 10000, debout = false } = {}) {
-	const [command, flags] = hubCommand({ port, nudgeInterval, pingInterval, debout });
+export function startHub({ port = 0, nudgeInterval = 10000, pingInterval = 10000, debout = false } = {}) {
+	return startServer((port) => hubCommand({ port, nudgeInterval, pingInterval, debout }), port);
+}
+
+/** Starts what `commandAt(port)` names, a program that tells its address on stderr as the hub does; as `startHub`. */
+export async function startServer(commandAt, port = 0) {
+	const [command, flags] = commandAt(port);
 	const environment = { ...process.env, RUST_LOG: "info" };
 	const child = spawn(command, flags, { stdio: ["ignore", "ignore", "pipe"], env: environment });
 	const exited = once(child, "exit");
@@ -46,7 +51,7 @@ export async function startHub({ port = 0, nudgeInterval = 10000, pingInterval =
 		kill,
 		restart: async () => {
 			await kill();
-			return startHub({ port: chosen, nudgeInterval, pingInterval, debout });
+			return startServer(commandAt, chosen);
 		}
 	};
 }
