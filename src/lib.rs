@@ -1,13 +1,16 @@
 //! peerhub: one server through which peers find each other and talk.
 //!
-//! Install one binary and start it; browser pages and Node programs that speak ok-peerhub's protocol join, see each other
-//! and talk through it. This crate is that hub as a library: see [`Server`] for an example. The binary is `main.rs`.
+//! Install one binary and start it; browser pages, Node programs and games that speak the protocol of ok-peerhub, PeerJS,
+//! peer-relay, net-peer or peero find each other and talk through it, on one port. This crate is that hub as a library: see
+//! [`Server`] for an example. The binary is `main.rs`.
 //!
 //! # Rooms
 //! - [`config`] — every setting and bound, in one table
 //! - [`index`] — containers that know nothing about peers; [`wheel`] — deadlines
-//! - [`hub`] — the rules, pure: no socket, clock, randomness or JSON
-//! - [`wire`] — bytes ↔ messages, pure; [`dialect`] — messages ↔ commands and events, pure
+//! - [`hub`] — the rules of ok-peerhub, pure: no socket, clock, randomness or JSON
+//! - [`wire`] — bytes ↔ messages, pure
+//! - [`dialect`] — messages ↔ commands and events, pure: a folder for each protocol, with the rules of those that are not
+//!   the hub's own
 //! - [`net`] — the only room with sockets, the clock and the random source
 //! - [`web`] — what the port answers to plain HTTP, the browser client among it
 //!
@@ -25,6 +28,10 @@
 //! 9. `reap` removes what earlier steps condemned; its leave-events pass through 6 to 8 like any other
 //! 10. `flush` writes every connection that has something once; what is left over waits for the writable edge
 //!
+//! A message in another dialect goes the same way: in steps 4 to 7 its *world* reads it, changes its state and leaves what
+//! there is to say in the [`Mail`](dialect::Mail) ([`Worlds::hear`](dialect::Worlds::hear)), and in step 8 each text of the
+//! mail is framed once.
+//!
 //! Steps 4 to 8 finish for one message before the next one starts, so every receiver sees the order in which the hub
 //! accepted. A tick is: wait → read → expire → reap → flush.
 //!
@@ -34,6 +41,9 @@
 //! - *linkage*: the peers with one linkage key, who see each other
 //! - *channel*, *membership*, *lane*, *seat*: what is published to; one peer in it; all its peers, densely; one place there
 //! - *claim*, *holder*: a connection's wish for an id that is in use; the peer that has it
+//! - *world*, *member*: everybody who speaks a dialect that is not the hub's own; one of them. What is said in one world is
+//!   never heard in another
+//! - *mail*: what a world has to say, until it is frames
 //! - *event*, *delivery*, *outbox*: something to tell; one receiver of it; both, until they are frames
 //! - *token*: a piece of text that the hub compares and forwards but does not understand
 //! - *tick*: one round of the loop; *turn*: one connection's share of its reading; *loud*: who needs more than one turn for

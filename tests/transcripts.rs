@@ -1,6 +1,6 @@
 //! Recorded talks, replayed byte for byte through the real tick, over sockets in memory and a false clock.
 //!
-//! Each file in `tests/transcripts/ok` is replayed whole; then with every input cut at every byte and every output
+//! Each file in the folders of `tests/transcripts`, one for each dialect, is replayed whole; then with every input cut at every byte and every output
 //! leaving in small pieces; then with inputs cut at random. The result must be the same. How a file is written is said
 //! in `tests/transcripts/README.md`.
 
@@ -10,8 +10,9 @@ use peerhub::Config;
 use peerhub::config::SETTINGS;
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use support::Dice;
+use support::memory_socket::Wire;
 use support::test_hub::{BEGIN_UNIX_MS, TestHub};
 use support::test_peer::{Heard, TestPeer};
 
@@ -27,19 +28,13 @@ enum Travel {
 
 #[test]
 fn every_talk_goes_as_recorded() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/transcripts/ok");
-    let mut paths: Vec<_> = std::fs::read_dir(&folder)
-        .expect("the transcripts are there")
-        .map(|entry| entry.expect("a folder can be listed").path())
-        .collect();
-    paths.sort();
-    assert!(paths.len() > 20, "the transcripts are there");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/transcripts");
+    let dialects = listing(&folder).into_iter().filter(|path| path.is_dir());
+    let paths: Vec<PathBuf> = dialects.flat_map(|folder| listing(&folder)).collect();
+    assert!(paths.len() > 40, "the transcripts are there");
     let mut failures = String::new();
     for path in paths {
-        let name = path
-            .file_name()
-            .expect("a file has a name")
-            .to_string_lossy();
+        let name = path.strip_prefix(&folder).expect("it is below").display();
         let text = std::fs::read_to_string(&path).expect("a transcript is UTF-8");
         for travel in [
             Travel::Whole,
@@ -60,6 +55,15 @@ fn every_talk_goes_as_recorded() {
         }
     }
     assert!(failures.is_empty(), "{failures}");
+}
+
+fn listing(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).expect("the transcripts are there");
+    let mut paths: Vec<PathBuf> = entries
+        .map(|entry| entry.expect("a folder can be listed").path())
+        .collect();
+    paths.sort();
+    paths
 }
 
 #[test]
@@ -180,7 +184,16 @@ impl Stage {
         }
         match sign {
             '<' => self.expect(name, rest.trim_start()),
-            '+' => self.connect(name, rest.trim()),
+            '+' => self.connect(name, rest.trim(), TestPeer::new),
+            '~' => self.connect(name, rest.trim(), |wire, _| TestPeer::of_lines(wire)),
+            '?' => {
+                let (method, rest) = rest.trim().split_once(' ').ok_or("no such request")?;
+                let (path, body) = rest.split_once(' ').unwrap_or((rest, ""));
+                let (path, body) = (self.fill_in(path)?, self.fill_in(body)?);
+                self.connect(name, "", |wire, _| {
+                    TestPeer::of_request(wire, method, &path, &body)
+                })
+            }
             '*' => self.join(name, rest.trim()),
             '>' | '!' => {
                 self.act(name, sign, rest)?;
@@ -191,7 +204,12 @@ impl Stage {
         }
     }
 
-    fn connect(&mut self, name: char, rest: &str) -> Result<(), String> {
+    fn connect(
+        &mut self,
+        name: char,
+        rest: &str,
+        speak: impl FnOnce(Wire, &str) -> TestPeer,
+    ) -> Result<(), String> {
         let mut words = rest.split_whitespace();
         let address = match words.next() {
             Some(address) if address != "-" => address.parse().map_err(|_| "no such address")?,
@@ -206,8 +224,9 @@ impl Stage {
             .hub
             .connect(address, window)
             .ok_or("the hub lets nobody in")?;
+        let path = self.fill_in(words.next().unwrap_or("/"))?;
         let actor = Actor {
-            peer: TestPeer::new(wire, words.next().unwrap_or("/")),
+            peer: speak(wire, &path),
             heard: VecDeque::new(),
         };
         self.actors.insert(name, actor);
@@ -340,6 +359,10 @@ impl Stage {
                 format!("close {code} {reason}").trim_end().into()
             }
             Heard::Refused(status) => format!("refused {status}"),
+            Heard::Answer(status, body) => {
+                let first_line = body.lines().next().unwrap_or_default();
+                format!("{status} {first_line}").trim_end().into()
+            }
             Heard::Gone => "gone".into(),
         };
         self.compare(expected, &got, unix_ms)
@@ -364,7 +387,7 @@ impl Stage {
                         return Err(format!("{taken} is not fresh"));
                     }
                     let name = match name {
-                        "fresh" => format!("fresh {taken}"),
+                        "fresh" | "uuid" | "digits" => format!("{name} {taken}"),
                         name => name.to_owned(),
                     };
                     self.bound.insert(name, taken.to_owned());
@@ -485,6 +508,25 @@ fn take<'a>(name: &str, text: &'a str, unix_ms: u64) -> Result<&'a str, String> 
                     "{id} is no id of {unix_ms}, {} ms after the beginning",
                     unix_ms - BEGIN_UNIX_MS
                 )),
+            }
+        }
+        "uuid" => {
+            let uuid = text.get(..36).ok_or("no UUID comes")?;
+            let lengths: Vec<usize> = uuid.split('-').map(str::len).collect();
+            let good = lengths == [8, 4, 4, 4, 12]
+                && uuid.chars().all(|letter| letter == '-' || is_hex(letter))
+                && uuid.as_bytes()[14] == b'4'
+                && b"89ab".contains(&uuid.as_bytes()[19]);
+            match good {
+                true => Ok(uuid),
+                false => Err(format!("{uuid} is no UUID of version 4")),
+            }
+        }
+        "digits" => {
+            let is_digit = |letter: char| letter.is_ascii_digit();
+            match text.find(|letter| !is_digit(letter)).unwrap_or(text.len()) {
+                0 => Err("no digits come".into()),
+                length => Ok(&text[..length]),
             }
         }
         "secret" | "sealed" => {

@@ -1,8 +1,12 @@
 //! What the port answers to plain HTTP, route by route.
 
+use std::hash::RandomState;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use peerhub::web::{HubStatus, Web};
+use peerhub::Config;
+use peerhub::dialect::{Lent, Mail, Worlds};
+use peerhub::hub::id::FreshIds;
+use peerhub::web::{Behind, HubStatus, Web};
 use peerhub::wire::{Response, parse_head};
 
 const UP: HubStatus = HubStatus {
@@ -18,24 +22,36 @@ fn clock_ms() -> u64 {
     NOW_MS.fetch_add(7, Ordering::Relaxed)
 }
 
-fn web() -> Web {
-    Web::new("1.2.3", clock_ms)
-}
-
 /// Answers a request with the given request line, header lines and body.
 fn ask(line: &str, fields: &str, body: &str, status: &HubStatus) -> Response {
     let request = format!("{line} HTTP/1.1\r\nHost: hub\r\n{fields}\r\n");
     let (head, _) = parse_head(request.as_bytes(), 16 << 10)
         .expect("a sound head")
         .expect("a whole head");
-    let web = web();
+    let config = Config::default();
+    let web = Web::new("1.2.3", clock_ms, &config);
     assert_eq!(web.wants_body(&head), line == "POST /api");
-    web.answer(&head, body.as_bytes(), status)
+    let (mut ids, mut mail) = (FreshIds::default(), Mail::default());
+    ids.top_up(0, |stock| stock.fill(7));
+    let mut worlds = Worlds::new(&config, &RandomState::new(), 0, &mut ids);
+    let behind = Behind {
+        status: *status,
+        worlds: &mut worlds,
+        lent: Lent {
+            now: 0,
+            ids: &mut ids,
+            mail: &mut mail,
+        },
+    };
+    web.answer(&head, body.as_bytes(), behind)
 }
 
+/// Asks as a browser asks for a page.
 fn get(path: &str) -> Response {
-    ask(&format!("GET {path}"), "", "", &UP)
+    ask(&format!("GET {path}"), BROWSER, "", &UP)
 }
+
+const BROWSER: &str = "Accept: text/html,application/xhtml+xml;q=0.9,*/*;q=0.8\r\n";
 
 fn call(body: &str) -> (u16, serde_json::Value) {
     let response = ask("POST /api", "Content-Type: application/json\r\n", body, &UP);
@@ -99,7 +115,7 @@ fn files_have_types_tags_and_origins() {
         let etag = header(&response, "ETag").expect("a tag");
         let again = ask(
             &format!("GET {path}?query"),
-            &format!("If-None-Match: \"other\", W/{etag}\r\n"),
+            &format!("{BROWSER}If-None-Match: \"other\", W/{etag}\r\n"),
             "",
             &UP,
         );
@@ -107,7 +123,7 @@ fn files_have_types_tags_and_origins() {
         assert_eq!(header(&again, "ETag"), Some(etag), "{path}");
         let changed = ask(
             &format!("HEAD {path}"),
-            "If-None-Match: \"other\"\r\n",
+            &format!("{BROWSER}If-None-Match: \"other\"\r\n"),
             "",
             &UP,
         );

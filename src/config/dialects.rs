@@ -25,6 +25,8 @@ pub struct PeerJs {
     pub waiting_bytes: usize,
     /// Messages of one sender that may wait.
     pub waiting_per_sender: usize,
+    /// Bytes of the messages of one sender that wait.
+    pub waiting_bytes_per_sender: usize,
     /// Messages that may wait for one client.
     pub waiting_per_destination: usize,
 }
@@ -43,6 +45,8 @@ impl Default for PeerJs {
             waiting_bytes: 64 << 20,
             // A connection attempt is an offer and some dozens of candidates.
             waiting_per_sender: 1_000,
+            // Far more than a thousand candidates have, and a small part of what may wait in all.
+            waiting_bytes_per_sender: 4 << 20,
             waiting_per_destination: 1_000,
         }
     }

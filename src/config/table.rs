@@ -143,6 +143,16 @@ pub const SETTINGS: &[Setting] = &[
         common: false,
     },
     Setting {
+        name: "peerjs-max-waiting-bytes-per-sender",
+        group: Group::PeerJs,
+        help: "Size of the messages of one client that wait for absent ones",
+        form: Form::Size(
+            |config| &mut config.peerjs.waiting_bytes_per_sender,
+            Range::of(KIB, GIB),
+        ),
+        common: false,
+    },
+    Setting {
         name: "peerjs-max-waiting-per-destination",
         group: Group::PeerJs,
         help: "Messages that may wait for one absent client",

@@ -44,16 +44,21 @@ pub enum Dialect {
 impl Dialect {
     /// The dialect of an upgrade on this path, among those that are on. An unknown path belongs to the hub's own
     /// protocol.
-    pub fn of_path(path: &str, query: Option<&str>, config: &Config) -> Dialect {
-        match path {
+    ///
+    /// # Errors
+    /// The client evidently speaks PeerJS, but this is not its path: the path that is.
+    pub fn of_path(path: &str, query: Option<&str>, config: &Config) -> Result<Dialect, String> {
+        let asks_peerjs = |query| config.peerjs.on && peerjs::is_lost_client(path, query);
+        Ok(match path {
             "/echo" if config.echo => Dialect::Echo,
             "/peer-relay" if config.relay.on => Dialect::Relay,
             "/peero" if config.peero.on => Dialect::Peero,
             _ if config.peerjs.on && query.is_some() && peerjs::is_socket_path(path, config) => {
                 Dialect::PeerJs
             }
+            _ if query.is_some_and(asks_peerjs) => return Err(peerjs::socket_path(config)),
             _ => Dialect::Ok,
-        }
+        })
     }
 }
 
@@ -176,6 +181,18 @@ impl Worlds {
                 .map(|lobby| lobby.hear(visitor, text, lent)),
         }
         .expect("a member's world is on")
+    }
+
+    /// What this message of a member passed on has reached nobody, since the connection that it was for is ending.
+    pub fn undelivered(&mut self, member: Member, text: &str, lent: Lent<'_>) {
+        match member {
+            Member::PeerJs(client) => {
+                let realm = self.peerjs.as_mut().expect("a member's world is on");
+                realm.undelivered(client, text, lent);
+            }
+            // These have no word for it.
+            Member::Relay(_) | Member::NetPeer(_) | Member::Peero(_) => {}
+        }
     }
 
     /// A member's connection is ending: the member is forgotten, and those who must know are told.

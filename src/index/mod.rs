@@ -92,6 +92,10 @@ keys! {
     ClaimKey;
     /// Names a client of the PeerJS world.
     ClientKey;
+    /// Names a message of the PeerJS world that waits.
+    LetterKey;
+    /// Names a queue of such messages.
+    QueueKey;
     /// Names a link of the relay node.
     LinkKey;
     /// Names a host of the mesh.

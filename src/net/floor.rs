@@ -46,6 +46,8 @@ pub(super) struct Floor<S> {
     /// The id of each event of the outbox that came without one and has been given one.
     pub(super) given_ids: Vec<Option<Id>>,
     pub(super) outbox: Outbox<'static>,
+    /// A text of the worlds was for a connection that is ending.
+    pub(super) undelivered: bool,
     /// Where a session leaves pongs and the answer to a close.
     pub(super) replies: Vec<u8>,
     pub(super) dirty: Vec<ConnKey>,
@@ -89,6 +91,11 @@ impl<S: Socket> Floor<S> {
 
     /// Lets the worlds do something and delivers what they have to say about it.
     pub(super) fn with_worlds<R>(&mut self, act: impl FnOnce(&mut Worlds, Lent<'_>) -> R) -> R {
+        self.lend(|_, worlds, lent| act(worlds, lent))
+    }
+
+    /// The same for plain HTTP, behind which the worlds are.
+    pub(super) fn lend<R>(&mut self, act: impl FnOnce(&Web, &mut Worlds, Lent<'_>) -> R) -> R {
         let mut mail = std::mem::take(&mut self.mail);
         mail.has_readers = log::log_enabled!(Level::Debug);
         self.restock_ids();
@@ -97,7 +104,7 @@ impl<S: Socket> Floor<S> {
             ids: &mut self.ids,
             mail: &mut mail,
         };
-        let result = act(&mut self.worlds, lent);
+        let result = act(&self.web, &mut self.worlds, lent);
         self.post(&mail);
         mail.clear();
         self.mail = mail;

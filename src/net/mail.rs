@@ -31,6 +31,7 @@ impl<S: Socket> Floor<S> {
 
     fn send(&mut self, mail: &Mail, to: ConnKey, text: u32) {
         if !self.takes_messages(to) {
+            self.undelivered = true;
             return;
         }
         // Very many texts, or copies of a large one, must not pile up.

@@ -10,6 +10,7 @@ use super::floor::Floor;
 use super::switchboard::Switchboard;
 use crate::dialect::{Arrival, Dialect, Member};
 use crate::index::ConnKey;
+use crate::web::{Behind, Web};
 use crate::wire::{HttpFault, Response, Session, Upgrade, http_date, parse_head};
 
 /// What became of the bytes of one request.
@@ -115,8 +116,14 @@ impl<S: Socket> Floor<S> {
         }
         match upgrade {
             Upgrade::WebSocket(handshake) => {
+                let dialect = match Dialect::of_path(head.path, head.query, &self.config) {
+                    Ok(dialect) => dialect,
+                    Err(path) => {
+                        self.respond(key, &Web::misdirected(&path), false, false);
+                        return Ok(Outcome::Over);
+                    }
+                };
                 self.say(key, |bytes| handshake.answer(bytes));
-                let dialect = Dialect::of_path(head.path, head.query, &self.config);
                 self.upgrade(key, dialect, head.query.unwrap_or_default());
                 return Ok(Outcome::Upgraded(head_bytes));
             }
@@ -136,7 +143,15 @@ impl<S: Socket> Floor<S> {
         } else {
             &[]
         };
-        let response = self.web.answer(&head, body, &self.status());
+        let status = self.status();
+        let response = self.lend(|web, worlds, lent| {
+            let behind = Behind {
+                status,
+                worlds,
+                lent,
+            };
+            web.answer(&head, body, behind)
+        });
         let keep_alive = head.keep_alive() && self.status().ready;
         self.respond(key, &response, head.is_head(), keep_alive);
         Ok(match keep_alive {

@@ -102,7 +102,11 @@ impl<S: Socket> Floor<S> {
         match self.party(key) {
             Party::Peer(peer) => self.command(peer, text),
             Party::Member(member) => {
+                self.undelivered = false;
                 let heard = self.with_worlds(|worlds, lent| worlds.hear(member, text, lent));
+                if self.undelivered {
+                    self.with_worlds(|worlds, lent| worlds.undelivered(member, text, lent));
+                }
                 if let Err(fault) = heard {
                     self.count_fault(key, &fault);
                 }

@@ -4,14 +4,18 @@
 //! makes answers out of requests and of what it is told about the hub; it reads no socket, and the one clock that
 //! it has is the function it was built with. Paths and answers are those of PROTOCOLS.md section 1, "HTTP beside it".
 //!
-//! [`Web::answer`] routes; the files are in `assets`, `POST /api` in `api`, `/healthz` in `health`.
+//! [`Web::answer`] routes; the files are in `assets`, `POST /api` in `api`, `/healthz` in `health`; `peerjs` is what
+//! clients of PeerJS ask for.
 
 mod api;
 mod assets;
 mod health;
+pub mod peerjs;
 
 use std::borrow::Cow;
 
+use crate::config::Config;
+use crate::dialect::{Lent, Worlds};
 use crate::wire::{Head, Response};
 
 use assets::Asset;
@@ -23,11 +27,26 @@ pub struct Web {
     assets: Vec<Asset>,
     version: &'static str,
     clock_ms: fn() -> u64,
+    peerjs: Option<peerjs::Site>,
+}
+
+/// What is behind the answers, for as long as one is made.
+#[derive(Debug)]
+pub struct Behind<'a> {
+    /// How the hub is.
+    pub status: HubStatus,
+    /// Those whom requests ask for or speak to.
+    pub worlds: &'a mut Worlds,
+    /// What the worlds need for that.
+    pub lent: Lent<'a>,
 }
 
 /// What a path leads to.
 #[derive(Clone, Copy)]
 enum Route<'a> {
+    /// The start page and, for those who ask for no page, what a PeerServer says of itself.
+    Root(&'a Asset),
+    PeerJs(peerjs::Route<'a>),
     Asset(&'a Asset),
     Api,
     Health,
@@ -39,48 +58,85 @@ enum Route<'a> {
 impl Web {
     /// Builds the answers that never change and their entity tags. `version` is shown to people and scripts; `clock_ms` is
     /// a clock in milliseconds that never goes back, by which `POST /api` says how long it took.
-    pub fn new(version: &'static str, clock_ms: fn() -> u64) -> Web {
+    pub fn new(version: &'static str, clock_ms: fn() -> u64, config: &Config) -> Web {
         Web {
             assets: assets::all(version),
             version,
             clock_ms,
+            peerjs: peerjs::Site::of(config),
         }
+    }
+
+    /// The answer to an upgrade of a PeerJS client at a wrong path. `path` is the right one.
+    pub fn misdirected(path: &str) -> Response {
+        peerjs::misdirected(path)
     }
 
     /// Whether the answer to this request depends on its body. The body of any other request is to be read over, or
     /// the connection closed.
     pub fn wants_body(&self, head: &Head<'_>) -> bool {
-        matches!(self.route(head.path), Route::Api) && head.method == "POST"
+        head.method == "POST"
+            && match self.route(head.path) {
+                Route::Api => true,
+                Route::PeerJs(route) => route.wants_body(),
+                Route::Root(_)
+                | Route::Asset(_)
+                | Route::Health
+                | Route::Server
+                | Route::Nothing => false,
+            }
     }
 
     /// Answers one request. `body` is empty unless [`Web::wants_body`]. The answer to HEAD comes with the body, which
     /// [`Response::write`] leaves out.
-    pub fn answer(&self, head: &Head<'_>, body: &[u8], status: &HubStatus) -> Response {
+    pub fn answer(&self, head: &Head<'_>, body: &[u8], behind: Behind<'_>) -> Response {
         let route = self.route(head.path);
-        if let Route::Nothing = route {
-            return self.not_found();
-        }
         let reads = matches!(head.method, "GET" | "HEAD");
         match (route, head.method) {
+            (Route::Nothing, _) => self.not_found(head.path),
             (_, "OPTIONS") => preflight(route),
+            (Route::Root(page), _) if reads => {
+                let mut response = match peerjs::wants_page(head) {
+                    true => page.answer(head),
+                    false => peerjs::Route::About.answer(body, behind),
+                };
+                response.headers.push(peerjs::VARIES);
+                response
+            }
             (Route::Asset(asset), _) if reads => asset.answer(head),
-            (Route::Health, _) if reads => health::answer(status, self.version),
+            (Route::Health, _) if reads => health::answer(&behind.status, self.version),
             (Route::Api, "POST") => api::answer(self, head, body),
+            (Route::PeerJs(route), method) if route.allows(method) => route.answer(body, behind),
+            // With the path `/` a wrong base looks like the key, the id and the token of somebody who posts.
+            (Route::PeerJs(_), _) if reads && self.meant(head.path).is_some() => {
+                self.not_found(head.path)
+            }
             _ => self.method_not_allowed(route, head.path),
         }
     }
 
     /// Where a path leads.
-    fn route(&self, path: &str) -> Route<'_> {
+    fn route<'a>(&'a self, path: &'a str) -> Route<'a> {
         match path {
             API_PATH => Route::Api,
             HEALTH_PATH => Route::Health,
             "*" => Route::Server,
-            _ => match self.asset(path) {
-                Some(asset) => Route::Asset(asset),
-                None => Route::Nothing,
-            },
+            _ => {
+                let site = self.peerjs.as_ref();
+                let below = site.and_then(|site| site.route(path));
+                match (self.asset(path), below) {
+                    (Some(page), Some(peerjs::Route::About)) => Route::Root(page),
+                    (Some(asset), _) => Route::Asset(asset),
+                    (None, Some(route)) => Route::PeerJs(route),
+                    (None, None) => Route::Nothing,
+                }
+            }
         }
+    }
+
+    /// The path that would have worked, if this one is a PeerJS client's with a wrong base.
+    fn meant(&self, path: &str) -> Option<String> {
+        self.peerjs.as_ref()?.meant(path)
     }
 
     /// The file served at `path`. The files are few: a walk is as fast as a map.
@@ -88,7 +144,10 @@ impl Web {
         self.assets.iter().find(|asset| asset.path == path)
     }
 
-    fn not_found(&self) -> Response {
+    fn not_found(&self, path: &str) -> Response {
+        if let Some(meant) = self.meant(path) {
+            return peerjs::misdirected(&meant);
+        }
         Response {
             headers: vec![NO_CACHE],
             ..Response::text(404, format!("Nothing is here.\n\n{}", self.what_works()))
@@ -99,7 +158,12 @@ impl Web {
         // The list is the original's for the JSON interface; a preflight is answered there all the same.
         let allowed = match route {
             Route::Api => "POST",
-            Route::Asset(_) | Route::Health | Route::Server | Route::Nothing => methods(route),
+            Route::Root(_)
+            | Route::PeerJs(_)
+            | Route::Asset(_)
+            | Route::Health
+            | Route::Server
+            | Route::Nothing => methods(route),
         };
         let text = format!("{path} answers {allowed}.\n\n{}", self.what_works());
         let mut response = if let Route::Api = route {
@@ -116,6 +180,9 @@ impl Web {
         let mut text = String::from("This is peerhub. What it answers:\n");
         for asset in &self.assets {
             text.push_str(&format!("  GET  {:<27} {}\n", asset.path, asset.about));
+        }
+        if let Some(site) = &self.peerjs {
+            site.describe(&mut text);
         }
         text.push_str(&format!(
             "  GET  {HEALTH_PATH:<27} whether the hub is up, as JSON\n  \
@@ -144,7 +211,8 @@ fn preflight(route: Route<'_>) -> Response {
 /// The methods that a route answers.
 fn methods(route: Route<'_>) -> &'static str {
     match route {
-        Route::Asset(_) | Route::Health => "GET, HEAD, OPTIONS",
+        Route::PeerJs(route) => route.methods(),
+        Route::Root(_) | Route::Asset(_) | Route::Health => "GET, HEAD, OPTIONS",
         Route::Api => "POST, OPTIONS",
         Route::Server => "OPTIONS",
         Route::Nothing => "",

@@ -134,7 +134,7 @@ impl World {
                 assert_eq!(status, 503, "only want of room turns a client away");
                 self.clients[number].doubt(0);
             }
-            Heard::Ping | Heard::Pong(_) | Heard::Gone => {}
+            Heard::Ping | Heard::Pong(_) | Heard::Answer(..) | Heard::Gone => {}
         }
     }
 

@@ -1,4 +1,5 @@
-//! The client's side of a WebSocket, as small as a test allows: upgrade, masked frames out, unmasked frames in.
+//! The client's side of a WebSocket, as small as a test allows: upgrade, masked frames out, unmasked frames in. And the
+//! side of those who speak lines, or just ask over HTTP.
 //!
 //! Owns the bytes that have come and are not yet a whole frame. Judges the hub's frames strictly: anything that RFC 6455
 //! forbids a server, or that this hub never sends (fragments), fails the test.
@@ -25,6 +26,8 @@ enum Stage {
     Upgrading,
     Refused,
     Open,
+    Lines,
+    Asking,
     Closed,
     Gone,
 }
@@ -40,6 +43,8 @@ pub enum Heard {
     Pong(Vec<u8>),
     /// A close frame with its code and reason.
     Close(Option<u16>, String),
+    /// A plain request was answered with this HTTP status and body.
+    Answer(u16, String),
     /// The upgrade was refused with this HTTP status.
     Refused(u16),
     /// The hub has ended the connection.
@@ -54,10 +59,30 @@ impl TestPeer {
              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
         );
         wire.send(head.as_bytes());
+        TestPeer::at(Stage::Upgrading, wire)
+    }
+
+    /// A peer that speaks lines: what it says and is told is one line each.
+    pub fn of_lines(wire: Wire) -> TestPeer {
+        TestPeer::at(Stage::Lines, wire)
+    }
+
+    /// Somebody who makes one plain request and ends.
+    pub fn of_request(wire: Wire, method: &str, path: &str, body: &str) -> TestPeer {
+        let length = body.len();
+        let request = format!(
+            "{method} {path} HTTP/1.1\r\nHost: hub.example\r\nConnection: close\r\n\
+             Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
+        );
+        wire.send(request.as_bytes());
+        TestPeer::at(Stage::Asking, wire)
+    }
+
+    fn at(stage: Stage, wire: Wire) -> TestPeer {
         TestPeer {
             wire,
             incoming: Vec::new(),
-            stage: Stage::Upgrading,
+            stage,
             answers_pings: true,
             reads: true,
             may_be_cut_off: false,
@@ -72,7 +97,7 @@ impl TestPeer {
 
     /// Whether the connection can still carry messages, as far as this end knows.
     pub fn is_open(&self) -> bool {
-        matches!(self.stage, Stage::Upgrading | Stage::Open)
+        matches!(self.stage, Stage::Upgrading | Stage::Open | Stage::Lines)
     }
 
     /// Whether the hub has ended the connection, and everything that it said was received.
@@ -82,6 +107,9 @@ impl TestPeer {
 
     /// Sends a text message. How many bytes were ever sent.
     pub fn say(&mut self, text: &str) -> u64 {
+        if self.stage == Stage::Lines {
+            return self.wire.send(format!("{text}\n").as_bytes());
+        }
         self.send_frame(0x81, text.as_bytes())
     }
 
@@ -130,11 +158,27 @@ impl TestPeer {
             // The rest of the refusal is for people.
             self.incoming.clear();
         }
-        while self.stage != Stage::Upgrading
+        while self.stage == Stage::Lines
+            && let Some(end) = self.incoming.iter().position(|&byte| byte == b'\n')
+        {
+            let line = self.incoming.drain(..=end).take(end).collect();
+            heard.push(Heard::Text(String::from_utf8(line).expect("UTF-8")));
+        }
+        while matches!(self.stage, Stage::Open | Stage::Closed)
             && let Some((first, payload)) = self.take_frame()
         {
             assert_eq!(self.stage, Stage::Open, "nothing follows a close frame");
             self.take_in(first, payload, &mut heard);
+        }
+        if self.wire.is_over() && self.stage == Stage::Asking {
+            let answer = std::mem::take(&mut self.incoming);
+            let answer = String::from_utf8(answer).expect("an answer is UTF-8");
+            let (head, body) = answer.split_once("\r\n\r\n").expect("an answer has a head");
+            let status = head[9..12].parse().expect("an HTTP status");
+            heard.push(Heard::Answer(status, body.to_owned()));
+            self.stage = Stage::Gone;
+            // Nothing is left to be told.
+            return heard;
         }
         if self.wire.is_over() && self.stage != Stage::Gone {
             assert!(
