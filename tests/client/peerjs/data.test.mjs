@@ -72,9 +72,10 @@ for (const version of versions) {
 		assert.equal(to.peerId, givenId);
 		for (const [index, [serialization, values]] of serializations(version).entries()) {
 			await t.test(serialization, async () => {
+				const nameOnWire = serialization === "binary-utf8" ? version.binaryUtf8 : serialization;
 				const metadata = { "any thing": ["ü", 1, null] };
 				await connect(from, to, { serialization, metadata, label: `label ${index}` });
-				assert.deepEqual(await heard(to, "connection", index + 1), { peer: from.peerId, label: `label ${index}`, metadata, serialization });
+				assert.deepEqual(await heard(to, "connection", index + 1), { peer: from.peerId, label: `label ${index}`, metadata, serialization: nameOnWire });
 				const { sent, there, back } = await echoed(from, to, values);
 				assert.deepEqual(there, sent);
 				assert.deepEqual(back, sent);

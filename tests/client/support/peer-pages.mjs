@@ -9,14 +9,16 @@ import { EVENT_MS, startBrowser } from "./browser.mjs";
 // What a version has beyond what all have, or lacks, as found with the original PeerServer and Chromium 156. All five
 // run there without any shim: the old ones' callbacks, `addStream`, `onaddstream` and `url` of an ICE server still work.
 //  - 0.3.x has no heartbeats: its WebSocket and nothing else shows that it lives.
-//  - 0.3.x and 2.0 do not tell the other side that a connection is closed; its data channel's end does.
+//  - 0.3.20 forgets the key that it is given and always comes with "peerjs".
+//  - 0.3.x throws where nobody can catch it when it may not list the peers.
+//  - 1.5.5 calls "binary-utf8" "binary" on the wire, and its error on a forbidden listing has no text.
 export const versions = [
-	{ name: "1.5.5", script: "peerjs/dist/peerjs.min.js", raw: "raw", module: "peerjs/dist/serializer.msgpack.mjs" },
+	{ name: "1.5.5", script: "peerjs/dist/peerjs.min.js", raw: "raw", module: "peerjs/dist/serializer.msgpack.mjs", binaryUtf8: "binary", listingFault: /^$/ },
 	{ name: "1.3.2", script: "peerjs-1.3.2/dist/peerjs.min.js", raw: "none" },
-	{ name: "0.3.20", script: "peerjs-0.3.20/dist/peer.min.js", raw: "none", hasHeartbeats: false },
+	{ name: "0.3.20", script: "peerjs-0.3.20/dist/peer.min.js", raw: "none", hasHeartbeats: false, hasKey: false },
 	{ name: "0.3.14", script: "peerjs-0.3.14/dist/peer.min.js", raw: "none", hasHeartbeats: false },
 	{ name: "2.0.0-beta.3", script: "peerjs-2.0.0-beta.3/dist/peerjs.min.js", raw: "none" }
-].map((version) => ({ hasHeartbeats: true, ...version }));
+].map((version) => ({ hasHeartbeats: true, hasKey: true, binaryUtf8: "binary-utf8", ...version }));
 
 /** A browser with a false camera and microphone, and the server of its pages: {page(version), close()}. */
 export async function startPages() {
