@@ -20,6 +20,16 @@ fn messages_of_the_hubs_own_protocol() {
 }
 
 #[test]
+fn messages_of_peerjs() {
+    exercise("peerjs_inbound", 5_000, fuzzing::peerjs_inbound::run);
+}
+
+#[test]
+fn clients_of_peerjs() {
+    exercise("peerjs_realm", 5_000, fuzzing::peerjs_realm::run);
+}
+
+#[test]
 fn commands_to_the_hub() {
     exercise("hub_commands", 1_500, fuzzing::hub_commands::run);
 }

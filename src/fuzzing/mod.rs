@@ -9,6 +9,8 @@ mod hub_model;
 mod hub_peer;
 pub mod index_ops;
 pub mod ok_inbound;
+pub mod peerjs_inbound;
+pub mod peerjs_realm;
 pub mod wheel_ops;
 pub mod ws_bytes;
 
