@@ -28,19 +28,18 @@ export async function startPages() {
 		once(served, "listening")
 	]);
 	const origin = `http://127.0.0.1:${served.address().port}`;
+	const free = [];
 	return {
 		origin,
-		/** A tab with this version of the client, closed when the test ends. */
+		/** A tab, in a context of its own, with this version of the client; it is left empty when the test ends. */
 		async page(test, version) {
-			const context = await browser.newContext();
-			test.after(() => context.close());
-			context.setDefaultTimeout(EVENT_MS);
-			const page = await context.newPage();
+			const page = free.pop() ?? await newTab(browser);
+			test.after(async () => {
+				await page.goto("about:blank");
+				free.push(page);
+			});
 			page.faults = [];
-			page.on("pageerror", (error) => page.faults.push(error.message));
-			await page.addInitScript(pageTools, EVENT_MS);
 			await page.goto(`${origin}/page?${new URLSearchParams({ script: version.script, module: version.module ?? "" })}`);
-			await page.waitForFunction(() => window.Peer && window.isComplete);
 			return page;
 		},
 		/** A tab whose peer has opened at this server, with the id given or one that the server chose, its `peerId`. */
@@ -64,6 +63,15 @@ export async function startPages() {
 			served.close();
 		}
 	};
+}
+
+async function newTab(browser) {
+	const context = await browser.newContext();
+	context.setDefaultTimeout(EVENT_MS);
+	const page = await context.newPage();
+	page.on("pageerror", (error) => page.faults.push(error.message));
+	await page.addInitScript(pageTools, EVENT_MS);
+	return page;
 }
 
 /** Where a client finds this server. */
@@ -100,12 +108,12 @@ async function serve(request, response) {
 	const { pathname, searchParams } = new URL(request.url, "http://pages");
 	const file = builtFile.exec(pathname)?.[1];
 	if (file) {
-		response.writeHead(200, { "content-type": "text/javascript; charset=utf-8" }).end(await readFile(new URL(file, packages)));
+		response.writeHead(200, { "content-type": "text/javascript; charset=utf-8", "cache-control": "max-age=3600" }).end(await readFile(new URL(file, packages)));
 	} else if (pathname === "/page") {
 		const module = searchParams.get("module");
-		const addition = module ? `import * as serializers from "/${module}"; window.serializers = { ...serializers };` : "";
+		const addition = module && `<script type="module">import * as serializers from "/${module}"; window.serializers = { ...serializers };</script>`;
 		response.writeHead(200, { "content-type": "text/html; charset=utf-8" })
-			.end(`<!doctype html><script src="/${searchParams.get("script")}"></script><script type="module">${addition} window.isComplete = true;</script>`);
+			.end(`<!doctype html><script src="/${searchParams.get("script")}"></script>${addition}`);
 	} else {
 		response.writeHead(404).end();
 	}
