@@ -48,6 +48,16 @@ for (const version of versions) {
 		assert.equal(await page.evaluate(() => window.peer.open), true);
 	});
 
+	test(`${name}: ids that cannot be anybody's`, async (t) => {
+		const [page, other] = await Promise.all([pages.joined(t, version, server), pages.joined(t, version, server)]);
+		// An id that was typed into an empty field, or never looked up.
+		await page.evaluate(() => ["", undefined, null].forEach((id) => window.connectTo(id)));
+		await page.evaluate(() => window.connectTo(42));
+		assert.deepEqual(await heard(page, "error"), { type: "peer-unavailable", message: "Could not connect to peer 42" });
+		await connect(page, other);
+		assert.equal(await page.evaluate(() => window.peer.open), true);
+	});
+
 	test(`${name}: a key that the server does not know`, { skip: !version.hasKey && "this version always comes with the same key" }, async (t) => {
 		const page = await opening(t, version, { ...addressOf(server), key: "otherkey", id: "any" });
 		assert.deepEqual(await heard(page, "error"), { type: "server-error", message: "Invalid key provided" });

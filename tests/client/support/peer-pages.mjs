@@ -30,7 +30,6 @@ export async function startPages() {
 	const origin = `http://127.0.0.1:${served.address().port}`;
 	const free = [];
 	return {
-		origin,
 		/** A tab, in a context of its own, with this version of the client; it is left empty when the test ends. */
 		async page(test, version) {
 			const page = free.pop() ?? await newTab(browser);

@@ -13,7 +13,7 @@ export function startPeerServer(options = {}) {
 	return startServer((port) => isPeerhub ? peerhub(port, options) : original(port, options));
 }
 
-function peerhub(port, { key = [], path, expire_timeout, alive_timeout, concurrent_limit, allow_discovery, flags = [] }) {
+function peerhub(port, { key = [], path, expire_timeout, alive_timeout, concurrent_limit, allow_discovery, moreFlags = [] }) {
 	const settings = { path, "expire-timeout": expire_timeout, "alive-timeout": alive_timeout, "concurrent-limit": concurrent_limit };
 	const given = Object.entries(settings).filter(([, value]) => value !== undefined);
 	return [process.env.PEERHUB_BIN, [
@@ -21,7 +21,7 @@ function peerhub(port, { key = [], path, expire_timeout, alive_timeout, concurre
 		...[key].flat().flatMap((each) => ["--peerjs-key", each]),
 		...given.flatMap(([name, value]) => [`--peerjs-${name}`, `${value}`]),
 		...(allow_discovery ? ["--peerjs-allow-discovery"] : []),
-		...flags
+		...moreFlags
 	]];
 }
 
