@@ -1,7 +1,8 @@
 //! What does it cost to read a message and to write one?
 //!
 //! Reading is `Reader::read`, from text to command; the texts have 128 bytes and 2 KiB, the difference being content.
-//! Writing is `Writer::write`, from event to text, without the frame. All figures are per message.
+//! Writing is `Writer::write`, from event to text, without the frame. All figures are per message. For PeerJS it is
+//! `Realm::hear`, from text to text: there is little between reading an offer and writing it.
 use std::hash::RandomState;
 use std::hint::black_box;
 use std::net::IpAddr;
@@ -11,10 +12,12 @@ use peerhub::Config;
 use peerhub::config::{Limits, Scope};
 use peerhub::dialect::ok::outbound::Occasion;
 use peerhub::dialect::ok::{Reader, Writer};
+use peerhub::dialect::peerjs::Realm;
+use peerhub::dialect::{Arrival, Lent, Mail};
 use peerhub::hub::event::Outbox;
 use peerhub::hub::id::FreshIds;
 use peerhub::hub::{Hub, Rules};
-use peerhub::index::PeerKey;
+use peerhub::index::{ClientKey, ConnKey, PeerKey};
 
 #[path = "../tests/support/mod.rs"]
 mod dice;
@@ -27,6 +30,7 @@ fn main() {
         read(&mut criterion, bytes);
     }
     write(&mut criterion);
+    peerjs_offer(&mut criterion);
     criterion.final_summary();
 }
 
@@ -119,6 +123,53 @@ fn write(criterion: &mut Criterion) {
         group.throughput(Throughput::Bytes(bytes.len() as u64));
         group.bench_function(kind, |bencher| bencher.iter(|| write(&mut bytes)));
     }
+    group.finish();
+}
+
+fn peerjs_offer(criterion: &mut Criterion) {
+    let mut realm = Realm::new(&Config::default(), RandomState::new(), 0);
+    let (mut ids, mut mail) = (FreshIds::default(), Mail::default());
+    let clients: Vec<ClientKey> = (0..1_000)
+        .map(|number| {
+            let query = format!("key=peerjs&id=client-{number}&token=t");
+            let arrival = Arrival {
+                conn: ConnKey::at(number),
+                remote: ([192, 0, 2, 1], 1).into(),
+                local_port: 1,
+                query: &query,
+            };
+            let lent = Lent {
+                now: 0,
+                ids: &mut ids,
+                mail: &mut mail,
+            };
+            realm.join(arrival, lent).expect("an id that is free")
+        })
+        .collect();
+    let (begin, end) = (
+        r#"{"type":"OFFER","payload":{"sdp":{"type":"offer","sdp":""#,
+        r#""},"type":"data","connectionId":"dc_1","reliable":true},"dst":"client-7"}"#,
+    );
+    let text = format!(
+        "{begin}{}{end}",
+        "x".repeat(2_048 - begin.len() - end.len())
+    );
+    let mut group = criterion.benchmark_group("codec/peerjs");
+    group.throughput(Throughput::Bytes(text.len() as u64));
+    group.bench_function(BenchmarkId::new("offer", text.len()), |bencher| {
+        bencher.iter(|| {
+            mail.clear();
+            let lent = Lent {
+                now: 0,
+                ids: &mut ids,
+                mail: &mut mail,
+            };
+            realm
+                .hear(clients[3], black_box(&text), lent)
+                .expect("an offer");
+            assert_eq!(mail.text_count(), 1);
+        });
+    });
     group.finish();
 }
 

@@ -81,6 +81,29 @@ fn request_and_response_allocate_nothing() {
     check(&mut hall, &[requester], b"\"response\"", 0, talk);
 }
 
+#[test]
+fn signalling_of_peerjs_allocates_nothing() {
+    let mut hall = Hall::new(peerhub::Config::default());
+    let mut join = |id| hall.connect_to(&format!("/peerjs?key=peerjs&id={id}&token=t"));
+    let (sender, receiver) = (join("a"), join("b"));
+    let offer = |payload| {
+        frame(&format!(
+            r#"{{"type":"OFFER","payload":{payload},"dst":"b"}}"#
+        ))
+    };
+    let heartbeat = frame(r#"{"type":"HEARTBEAT"}"#);
+    for (payload, allocations) in [(r#""v=0""#, 0), (r#"{"sdp":{"sdp":"v=0"}}"#, 1)] {
+        let offer = offer(payload);
+        let talk = |hall: &mut Hall| {
+            hall.send(sender, &heartbeat);
+            hall.send(sender, &offer);
+            hall.tick();
+        };
+        hall.keep(receiver);
+        check(&mut hall, &[receiver], b"\"OFFER\"", allocations, talk);
+    }
+}
+
 /// Asserts that `talk` reaches each receiver, and allocates so often once it has been done some times.
 fn check(
     hall: &mut Hall,

@@ -166,7 +166,7 @@ fn http_connections_are_kept_and_pipelined() {
     let mut raw = Raw::connect(hub.address);
     let call = r#"{"name": "GetPeerSource", "parameters": {"minimized": false}}"#;
     let requests = [
-        "GET / HTTP/1.1\r\nHost: h\r\n\r\n".to_owned(),
+        "GET / HTTP/1.1\r\nHost: h\r\nAccept: text/html\r\n\r\n".to_owned(),
         "HEAD /ok-peerconnection.js HTTP/1.1\r\nHost: h\r\n\r\n".to_owned(),
         "GET /ok-peerconnection.js HTTP/1.1\r\nHost: h\r\n\r\n".to_owned(),
         "GET /nothing HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\nbody".to_owned(),

@@ -56,6 +56,11 @@ impl Hall {
 
     /// Opens a WebSocket; the number of the new client, from 0 on.
     pub fn connect(&mut self) -> usize {
+        self.connect_to("/")
+    }
+
+    /// Opens a WebSocket at this path.
+    pub fn connect_to(&mut self, path: &str) -> usize {
         let pipe = Rc::new(RefCell::new(Pipe::default()));
         let remote = IpAddr::from([127, 0, 0, 1]);
         let key = self
@@ -63,7 +68,7 @@ impl Hall {
             .admit(MemorySocket(Rc::clone(&pipe)), remote);
         self.clients.push(Client { key, pipe });
         let client = self.clients.len() - 1;
-        self.send(client, UPGRADE);
+        self.send(client, format!("GET {path} {UPGRADE}").as_bytes());
         self.tick();
         let answer = self.take(client);
         assert!(answer.starts_with(b"HTTP/1.1 101 "), "an upgrade");
@@ -120,6 +125,11 @@ impl Hall {
     /// From now on bytes for this client are only counted.
     pub fn discard(&mut self, client: usize) {
         self.clients[client].pipe.borrow_mut().discards = true;
+    }
+
+    /// From now on bytes for this client are kept again.
+    pub fn keep(&mut self, client: usize) {
+        self.clients[client].pipe.borrow_mut().discards = false;
     }
 
     /// What the hub has written to a client since the last time.
@@ -212,7 +222,7 @@ impl Socket for MemorySocket {
     }
 }
 
-const UPGRADE: &[u8] = b"GET / HTTP/1.1\r\n\
+const UPGRADE: &str = "HTTP/1.1\r\n\
     Host: localhost\r\n\
     Connection: Upgrade\r\n\
     Upgrade: websocket\r\n\

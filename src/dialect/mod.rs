@@ -254,3 +254,35 @@ impl Worlds {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_have_dialects() {
+        let mut config = Config::default();
+        config.peerjs.path = "/app".to_owned();
+        let client = Some("key=k&id=a&token=t");
+        let lost = || Err("/app/peerjs".to_owned());
+        for (path, query, dialect) in [
+            ("/", None, Ok(Dialect::Ok)),
+            ("/app/peerjs", client, Ok(Dialect::PeerJs)),
+            ("/app/peerjs", Some(""), Ok(Dialect::PeerJs)),
+            ("/app/peerjs", None, Ok(Dialect::Ok)),
+            ("/peerjs", client, lost()),
+            ("/app/peerjs/peerjs", client, lost()),
+            ("/peerjs", Some("key=k&id=a"), Ok(Dialect::Ok)),
+            ("/peerjs/", client, Ok(Dialect::Ok)),
+            ("/peer-relay", client, Ok(Dialect::Relay)),
+            ("/peero", None, Ok(Dialect::Peero)),
+            ("/echo", None, Ok(Dialect::Ok)),
+        ] {
+            let found = Dialect::of_path(path, query, &config);
+            assert_eq!(found, dialect, "{path}?{query:?}");
+        }
+        config.peerjs.on = false;
+        let off = Dialect::of_path("/app/peerjs", client, &config);
+        assert_eq!(off, Ok(Dialect::Ok));
+    }
+}
