@@ -134,20 +134,15 @@ impl Realm {
     /// A client has sent a message. O(bytes), whatever waits.
     ///
     /// # Errors
-    /// The client's fault, of which it has been told.
+    /// The client's fault, of which it is not told: the one word for that, `ERROR`, makes PeerJS end the client and all
+    /// its connections, where a PeerServer reads the message over (`wrong.txt`).
     pub fn hear(
         &mut self,
         member: ClientKey,
         text: &str,
         mut lent: Lent<'_>,
     ) -> Result<(), PeerFault> {
-        let heard = self.obey(member, text, &mut lent);
-        if let Err(fault) = &heard {
-            let conn = self.clients[member].conn;
-            lent.mail
-                .tell(conn, |out| outbound::error(&fault.text, out));
-        }
-        heard
+        self.obey(member, text, &mut lent)
     }
 
     /// What this message passed on has reached nobody, since the connection that it was for is ending: its sender is told
