@@ -23,6 +23,8 @@
 //! - Any message is a sign of life, not only `HEARTBEAT` (`alive.txt`): a client of the 0.3 line sends no heartbeats.
 //! - What has no room to wait is answered with `EXPIRE` at once, once per sender and destination within an expire timeout
 //!   (`tests/limits_peerjs.rs`).
+//! - A number is no id. PeerServer lets what is sent to one wait until it expires; here that is said at once
+//!   (`wrong.txt`).
 //! - A message to a client whose connection ends in the same tick, before the next reap, is answered with `LEAVE`: it was
 //!   never sent (`undelivered` in `realm`). From the reap on the client is absent, and messages wait for it.
 //! - Clients of the 0.3 line post what they have to say before their WebSocket opens. It is said when they come

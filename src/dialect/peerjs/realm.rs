@@ -179,7 +179,7 @@ impl Realm {
             };
         }
         match inbound::read(text, bounds) {
-            Ok(Command::Forward(_)) => {
+            Ok(Command::Forward(_) | Command::ToNobody(_)) => {
                 let name = author_name(author.id, author.token);
                 let now = self.now;
                 let kept = self.waiting.keep(
@@ -371,6 +371,10 @@ impl Realm {
                 Ok(())
             }
             Command::Forward(forward) => self.forward(member, &forward, lent),
+            Command::ToNobody(dst) => {
+                self.tell_refused(member, dst, lent);
+                Ok(())
+            }
         }
     }
 
@@ -430,7 +434,7 @@ impl Realm {
         }
     }
 
-    /// Tells a client that its message to `dst` cannot wait, once in an expire timeout.
+    /// Tells a client that its message to `dst` cannot wait, or would in vain, once in an expire timeout.
     fn tell_refused(&mut self, member: ClientKey, dst: &str, lent: &mut Lent<'_>) {
         let now = lent.now;
         let client = &mut self.clients[member];
