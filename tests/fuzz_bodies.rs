@@ -20,6 +20,16 @@ fn messages_of_the_hubs_own_protocol() {
 }
 
 #[test]
+fn lines() {
+    exercise("lines", 20_000, fuzzing::lines::run);
+}
+
+#[test]
+fn lines_of_net_peer() {
+    exercise("netpeer_inbound", 20_000, fuzzing::netpeer_inbound::run);
+}
+
+#[test]
 fn messages_of_peerjs() {
     exercise("peerjs_inbound", 5_000, fuzzing::peerjs_inbound::run);
 }
@@ -42,6 +52,16 @@ fn index_operations() {
 #[test]
 fn wheel_operations() {
     exercise("wheel_ops", 500, fuzzing::wheel_ops::run);
+}
+
+#[test]
+fn messages_of_peero() {
+    exercise("peero_inbound", 20_000, fuzzing::peero_inbound::run);
+}
+
+#[test]
+fn visitors_of_the_peero_lobby() {
+    exercise("peero_lobby", 3_000, fuzzing::peero_lobby::run);
 }
 
 /// Runs a body over every committed seed, then over `seed_count` inputs that chance makes out of them.

@@ -47,7 +47,8 @@ fn the_readme_lists_the_codes_of_the_hub_and_no_others() {
         .split_once("\n## ")
         .expect("another chapter follows");
     let mut in_source = BTreeSet::new();
-    for room in ["hub", "dialect", "net"] {
+    // The other dialects have no word for a code: theirs are for the log.
+    for room in ["hub", "dialect/ok", "net"] {
         in_source.append(&mut codes_in_source(&root.join("src").join(room)));
     }
     assert!(in_source.len() > 10, "{in_source:?}");

@@ -90,7 +90,7 @@ pub enum Member {
 pub struct Arrival<'a> {
     /// The connection.
     pub conn: ConnKey,
-    /// Where it comes from.
+    /// Where it comes from: what others can reach it at, IPv4 in IPv6 as IPv4.
     pub remote: SocketAddr,
     /// The port that it has come to.
     pub local_port: u16,
@@ -195,6 +195,18 @@ impl Worlds {
         }
     }
 
+    /// A member has sent more than a message may have, and its connection is about to end for that: it is told, if its
+    /// dialect has words for it. A WebSocket has its own.
+    pub fn overrun(&mut self, member: Member, lent: Lent<'_>) {
+        match member {
+            Member::NetPeer(host) => {
+                let mesh = self.netpeer.as_mut().expect("a member's world is on");
+                mesh.overrun(host, lent);
+            }
+            Member::PeerJs(_) | Member::Relay(_) | Member::Peero(_) => {}
+        }
+    }
+
     /// A member's connection is ending: the member is forgotten, and those who must know are told.
     pub fn depart(&mut self, member: Member, lent: Lent<'_>) {
         match member {
@@ -227,6 +239,11 @@ impl Worlds {
             self.netpeer.as_ref().and_then(netpeer::Mesh::next_deadline),
         ];
         deadlines.into_iter().flatten().min()
+    }
+
+    /// How many there are of what in the mesh of net-peer, if it is spoken.
+    pub fn mesh_status(&self) -> Option<netpeer::MeshStatus> {
+        self.netpeer.as_ref().map(netpeer::Mesh::status)
     }
 
     /// How many members there are, of all worlds.

@@ -8,9 +8,13 @@ pub mod hub_commands;
 mod hub_model;
 mod hub_peer;
 pub mod index_ops;
+pub mod lines;
+pub mod netpeer_inbound;
 pub mod ok_inbound;
 pub mod peerjs_inbound;
 pub mod peerjs_realm;
+pub mod peero_inbound;
+pub mod peero_lobby;
 pub mod wheel_ops;
 pub mod ws_bytes;
 

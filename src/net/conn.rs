@@ -21,6 +21,9 @@ pub(super) struct Conn<S> {
     pub(super) refused: bool,
     /// The peer's address as limits and other peers see it.
     pub(super) remote: IpAddr,
+    /// That address is another name for IPv6's own one of this machine, at which a peer may be reached when it is not at
+    /// IPv4's.
+    pub(super) is_v6_loopback: bool,
     /// The one deadline that a connection has at a time; what it means depends on speech and life.
     pub(super) timer: TimerKey,
     /// Bytes that have been read and wait for the next turn, since they made too much work in the last one.
@@ -113,6 +116,7 @@ impl<S: Socket> Conn<S> {
             life,
             refused: life == Life::Refused,
             remote,
+            is_v6_loopback: false,
             timer: TimerKey::NONE,
             put_off: None,
             readable: true,

@@ -4,6 +4,7 @@
 //! The only file that polls and reads the clock. Each socket is registered once, for both directions.
 
 use super::entropy::Entropy;
+use super::keeper::Keeper;
 use super::listener::{Accepted, Listener, raise_connection_limit};
 use super::log_limit::{LogLimit, limited};
 use super::switchboard::{Census, Now, Readiness, Switchboard};
@@ -46,6 +47,7 @@ pub struct Server {
     stopper: Stopper,
     signals: Option<Signals>,
     switchboard: Switchboard<TcpStream>,
+    keeper: Keeper,
     /// Accepting rests until then, for want of descriptors.
     accept_again_at: Option<Millis>,
     accept_log: LogLimit,
@@ -99,11 +101,13 @@ impl Server {
     /// Checks the settings, binds every address and raises the limit on open files. Port 0 lets the system choose.
     ///
     /// # Errors
-    /// All the operator's: a bad setting, an address that cannot be had. The text is one line.
-    pub fn bind(config: Config) -> Result<Server, StartError> {
+    /// All the operator's: a bad setting, an address that cannot be had, a state file that cannot be used. The text is one
+    /// line.
+    pub fn bind(mut config: Config) -> Result<Server, StartError> {
         config
             .check()
             .map_err(|error| StartError(error.to_string()))?;
+        let keeper = Keeper::open(&mut config)?;
         let poll = Poll::new().map_err(no_poll)?;
         let mut listeners = Vec::new();
         for (number, &address) in config.listen.iter().enumerate() {
@@ -134,6 +138,7 @@ impl Server {
             accept_again_at: None,
             accept_log: LogLimit::default(),
             drain_time_ms: config.drain_time_ms,
+            keeper,
             switchboard: Switchboard::new(
                 config,
                 raise_connection_limit(),
@@ -174,6 +179,12 @@ impl Server {
     /// # Errors
     /// Only those of poll itself; a socket's errors end that socket.
     pub fn run(mut self) -> io::Result<Ended> {
+        let ended = self.serve();
+        self.keeper.write(monotonic_ms());
+        ended
+    }
+
+    fn serve(&mut self) -> io::Result<Ended> {
         let mut events = Events::with_capacity(Self::EVENTS);
         let mut drain_ends: Option<Millis> = None;
         loop {
@@ -191,6 +202,10 @@ impl Server {
                 (2.., _) => return Ok(Ended::Forced),
             }
             self.switchboard.tick();
+            if let Some(state) = self.switchboard.take_kept() {
+                self.keeper.keep(state);
+            }
+            self.keeper.write_due(now.monotonic_ms);
             if let Some(end) = drain_ends {
                 let left = self.switchboard.census().connections;
                 if left == 0 || now.monotonic_ms >= end {
@@ -208,7 +223,12 @@ impl Server {
         } else {
             None
         };
-        let times = [self.switchboard.next_tick(), accept_at, drain_ends];
+        let times = [
+            self.switchboard.next_tick(),
+            self.keeper.next_deadline(),
+            accept_at,
+            drain_ends,
+        ];
         let timeout = times.into_iter().flatten().min().map(|at| {
             // A started millisecond is waited for whole, or the loop would spin through its rest.
             Duration::from_millis(at.saturating_sub(monotonic_ms()))

@@ -34,6 +34,8 @@ pub(super) struct Floor<S> {
     pub(super) hub: Hub,
     pub(super) worlds: Worlds,
     pub(super) mail: Mail,
+    /// What shall survive a restart and has not been taken from here yet.
+    pub(super) kept: Option<Box<str>>,
     pub(super) reader: ok::Reader,
     pub(super) writer: ok::Writer,
     pub(super) web: Web,
@@ -193,6 +195,7 @@ impl<S: Socket> Floor<S> {
             connections: self.conns.len(),
             uptime_ms: self.now.monotonic_ms - self.started_ms,
             ready: !self.draining,
+            mesh: self.worlds.mesh_status(),
         }
     }
 

@@ -16,6 +16,9 @@ impl<S: Socket> Switchboard<S> {
     /// Takes in what has been read from a connection that speaks lines: this part of the read buffer.
     pub(super) fn take_in_lines(&mut self, key: ConnKey, part: Range<usize>) {
         let Switchboard { floor, input, .. } = self;
+        if !floor.conns[key.index()].listens() {
+            return;
+        }
         let Speech::Lines { lines, .. } = &mut floor.conns[key.index()].speech else {
             unreachable!("only lines come here");
         };
@@ -50,9 +53,7 @@ impl<S: Socket> Switchboard<S> {
             *place = lines;
         }
         if too_long {
-            let text = format!("a line may have {line_bytes_max} bytes");
-            floor.count_fault(key, &PeerFault::new("E_TOOLONG", text));
-            floor.end_after_writing(key, Life::Lingering);
+            floor.overrun(key, line_bytes_max);
         }
     }
 }
@@ -68,17 +69,16 @@ impl<S: Socket> Floor<S> {
         is_first && bytes.first() == Some(&b'{') && self.worlds.takes_lines()
     }
 
-    /// Lets a connection in that speaks lines; one that was turned away just ends, since there is no word for it.
+    /// Lets a connection in that speaks lines. One that was turned away just ends, and its lines are nobody's.
     pub(super) fn begin_lines(&mut self, key: ConnKey) {
-        let conn = &mut self.conns[key.index()];
-        if conn.life == Life::Refused || self.draining {
-            return self.kill(key);
-        }
         let conn = &mut self.conns[key.index()];
         conn.speech = Speech::Lines {
             lines: Lines::default(),
             party: Party::Nobody,
         };
+        if conn.life == Life::Refused || self.draining {
+            return self.end_after_writing(key, Life::Lingering);
+        }
         if self.config.ping_interval_ms > 0 {
             conn.socket.keep_alive(self.config.ping_interval_ms);
         }
@@ -86,5 +86,15 @@ impl<S: Socket> Floor<S> {
         let arrival = self.arrival(key, "");
         let member = self.with_worlds(|worlds, lent| worlds.join_lines(arrival, lent));
         self.enter(key, member);
+    }
+
+    /// A line has outgrown the bound: nothing more is heard on this connection.
+    fn overrun(&mut self, key: ConnKey, line_bytes_max: usize) {
+        let text = format!("a line may have {line_bytes_max} bytes");
+        self.count_fault(key, &PeerFault::new("E_TOOLONG", text));
+        if let Party::Member(member) = self.conns[key.index()].party() {
+            self.with_worlds(|worlds, lent| worlds.overrun(member, lent));
+        }
+        self.end_after_writing(key, Life::Lingering);
     }
 }

@@ -24,7 +24,7 @@ impl<S: Socket> Floor<S> {
                 &Act::Send { to, text } => self.send(mail, to, text),
                 &Act::Close { to, code, reason } => self.close(to, code, reason),
                 Act::Remark(text) => debug!("{text}"),
-                Act::Keep(_) => {}
+                Act::Keep(state) => self.kept = Some(state.clone()),
             }
         }
     }

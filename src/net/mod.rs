@@ -10,13 +10,14 @@
 //! - `conn` — one connection; `out_queue` — bytes on their way out
 //! - `talk` — WebSocket messages in; `lines` — messages in without WebSocket; `request` — plain HTTP
 //! - `fanout` — the hub's events out; `mail` — what the worlds have to say, out
-//! - `entropy` — random bytes; `log_limit` — floods in the log
+//! - `keeper` — what survives a restart; `entropy` — random bytes; `log_limit` — floods in the log
 
 mod conn;
 mod driver;
 mod entropy;
 mod fanout;
 mod floor;
+mod keeper;
 mod lines;
 mod listener;
 mod log_limit;
@@ -63,11 +64,44 @@ impl Socket for mio::net::TcpStream {
 
     fn keep_alive(&mut self, silence_ms: Millis) {
         let silence = Duration::from_millis(silence_ms).max(Duration::from_secs(1));
+        let socket = SockRef::from(&*self);
         let probes = TcpKeepalive::new()
             .with_time(silence)
             .with_interval(silence)
-            .with_retries(2);
+            .with_retries(KEEP_ALIVE_PROBES);
         // A socket that refuses has ended.
-        let _ = SockRef::from(&*self).set_tcp_keepalive(&probes);
+        let _ = socket.set_tcp_keepalive(&probes);
+        // While something waits to be acknowledged there are no probes, and the system would try for a quarter of an hour.
+        #[cfg(target_os = "linux")]
+        let _ = socket.set_tcp_user_timeout(Some(silence * (1 + KEEP_ALIVE_PROBES)));
+    }
+}
+
+/// Probes without an answer after which the other end is taken for gone.
+const KEEP_ALIVE_PROBES: u32 = 2;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_system_is_asked_to_look_for_the_other_end() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = listener.local_addr().expect("it is bound");
+        let mut stream = mio::net::TcpStream::connect(address).expect("it listens");
+        for (silence_ms, silence_s) in [(10_000, 10), (100, 1)] {
+            stream.keep_alive(silence_ms);
+            let socket = SockRef::from(&stream);
+            assert!(socket.keepalive().expect("an option"));
+            let silence = Duration::from_secs(silence_s);
+            assert_eq!(socket.tcp_keepalive_time().expect("an option"), silence);
+            assert_eq!(socket.tcp_keepalive_interval().expect("an option"), silence);
+            assert_eq!(socket.tcp_keepalive_retries().expect("an option"), 2);
+            #[cfg(target_os = "linux")]
+            assert_eq!(
+                socket.tcp_user_timeout().expect("an option"),
+                Some(3 * silence)
+            );
+        }
     }
 }

@@ -12,6 +12,7 @@ use crate::dialect::{Arrival, Dialect, Member};
 use crate::index::ConnKey;
 use crate::web::{Behind, Web};
 use crate::wire::{HttpFault, Response, Session, Upgrade, http_date, parse_head};
+use std::net::Ipv6Addr;
 
 /// What became of the bytes of one request.
 enum Outcome {
@@ -217,9 +218,13 @@ impl<S: Socket> Floor<S> {
     pub(super) fn arrival<'a>(&self, key: ConnKey, query: &'a str) -> Arrival<'a> {
         let conn = &self.conns[key.index()];
         let (remote_port, local_port) = conn.socket.ports();
+        let remote = match conn.is_v6_loopback {
+            true => Ipv6Addr::LOCALHOST.into(),
+            false => conn.remote,
+        };
         Arrival {
             conn: key,
-            remote: (conn.remote, remote_port).into(),
+            remote: (remote, remote_port).into(),
             local_port,
             query,
         }

@@ -25,7 +25,7 @@ use log::Level;
 use slab::Slab;
 use std::collections::HashMap;
 use std::hash::RandomState;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 /// The present, as the driver sees it once in each tick.
 #[derive(Clone, Copy, Debug)]
@@ -115,6 +115,7 @@ impl<S: Socket> Switchboard<S> {
                 hub: Hub::new(rules, RandomState::new(), now.monotonic_ms),
                 worlds,
                 mail: Mail::default(),
+                kept: None,
                 reader: ok::Reader::new(limits.clone(), cipher),
                 writer: ok::Writer::new(config.remote_address, limits.queue_bytes),
                 web: Web::new(env!("CARGO_PKG_VERSION"), clock, &config),
@@ -169,6 +170,7 @@ impl<S: Socket> Switchboard<S> {
     /// Takes in a new socket.
     pub fn admit(&mut self, socket: S, remote: IpAddr) -> ConnKey {
         let floor = &mut self.floor;
+        let is_v6_loopback = remote == IpAddr::from(Ipv6Addr::LOCALHOST);
         let remote = plain_address(remote);
         let refusal = floor.refusal(remote);
         let life = match refusal {
@@ -189,7 +191,9 @@ impl<S: Socket> Switchboard<S> {
         } else if floor.config.limits.connections_per_address > 0 {
             *floor.per_address.entry(remote).or_default() += 1;
         }
-        let key = ConnKey::at(floor.conns.insert(Conn::new(socket, remote, life)));
+        let mut conn = Conn::new(socket, remote, life);
+        conn.is_v6_loopback = is_v6_loopback;
+        let key = ConnKey::at(floor.conns.insert(conn));
         floor.arm(key, floor.config.handshake_timeout_ms);
         self.turns.ready.push_back(key);
         key
@@ -256,6 +260,11 @@ impl<S: Socket> Switchboard<S> {
                 }
             }
         }
+    }
+
+    /// Takes out what shall survive a restart, if there is something new. Where it is kept is not the switchboard's matter.
+    pub fn take_kept(&mut self) -> Option<Box<str>> {
+        self.floor.kept.take()
     }
 
     /// How many there are of what.
@@ -335,7 +344,7 @@ impl<S: Socket> Switchboard<S> {
 /// An address as peers know it: IPv4 in IPv6 as IPv4, and one name for this machine.
 fn plain_address(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
-        IpAddr::V6(std::net::Ipv6Addr::LOCALHOST) => IpAddr::from([127, 0, 0, 1]),
+        IpAddr::V6(Ipv6Addr::LOCALHOST) => IpAddr::from([127, 0, 0, 1]),
         address => address,
     }
 }

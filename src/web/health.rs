@@ -1,6 +1,7 @@
 //! `/healthz`: whether the hub is up, for load balancers, service managers and people.
 
 use super::{ALLOW_ORIGIN, NO_CACHE};
+use crate::dialect::netpeer::MeshStatus;
 use crate::wire::Response;
 
 /// What the loop tells about the hub.
@@ -14,6 +15,8 @@ pub struct HubStatus {
     pub uptime_ms: u64,
     /// False once the hub has been told to stop and takes leave of its peers.
     pub ready: bool,
+    /// The mesh of net-peer, if it is spoken.
+    pub mesh: Option<MeshStatus>,
 }
 
 /// 200 while new peers are welcome, 503 while the hub drains.
@@ -23,13 +26,16 @@ pub(super) fn answer(status: &HubStatus, version: &str) -> Response {
     } else {
         (503, "draining")
     };
-    let body = serde_json::json!({
+    let mut body = serde_json::json!({
         "status": word,
         "version": version,
         "peers": status.peers,
         "connections": status.connections,
         "uptimeMs": status.uptime_ms,
     });
+    if let Some(mesh) = status.mesh {
+        body["netpeer"] = serde_json::json!({"members": mesh.members, "messages": mesh.messages});
+    }
     Response {
         content_type: "application/json",
         headers: vec![NO_CACHE, ALLOW_ORIGIN],

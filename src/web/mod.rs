@@ -4,13 +4,14 @@
 //! makes answers out of requests and of what it is told about the hub; it reads no socket, and the one clock that
 //! it has is the function it was built with. Paths and answers are those of PROTOCOLS.md section 1, "HTTP beside it".
 //!
-//! [`Web::answer`] routes; the files are in `assets`, `POST /api` in `api`, `/healthz` in `health`; `peerjs` is what
-//! clients of PeerJS ask for.
+//! [`Web::answer`] routes; the files are in `assets`, `POST /api` in `api`, `/healthz` in `health`, the list of dialects in
+//! `spoken`; `peerjs` is what clients of PeerJS ask for.
 
 mod api;
 mod assets;
 mod health;
 pub mod peerjs;
+mod spoken;
 
 use std::borrow::Cow;
 
@@ -25,6 +26,8 @@ pub use health::HubStatus;
 #[derive(Debug)]
 pub struct Web {
     assets: Vec<Asset>,
+    /// What is spoken beside HTTP, for people.
+    spoken: String,
     version: &'static str,
     clock_ms: fn() -> u64,
     peerjs: Option<peerjs::Site>,
@@ -57,10 +60,13 @@ enum Route<'a> {
 
 impl Web {
     /// Builds the answers that never change and their entity tags. `version` is shown to people and scripts; `clock_ms` is
-    /// a clock in milliseconds that never goes back, by which `POST /api` says how long it took.
+    /// a clock in milliseconds that never goes back, by which `POST /api` says how long it took; `config` says which
+    /// dialects are on.
     pub fn new(version: &'static str, clock_ms: fn() -> u64, config: &Config) -> Web {
+        let spoken = spoken::all(config);
         Web {
-            assets: assets::all(version),
+            assets: assets::all(version, config, &spoken),
+            spoken: spoken::lines(&spoken),
             version,
             clock_ms,
             peerjs: peerjs::Site::of(config),
@@ -186,8 +192,8 @@ impl Web {
         }
         text.push_str(&format!(
             "  GET  {HEALTH_PATH:<27} whether the hub is up, as JSON\n  \
-               POST {API_PATH:<27} {{\"name\": \"getpeersource\", \"parameters\": {{\"minimized\": true}}}}\n\
-             and WebSocket upgrades on every path.\n"
+               POST {API_PATH:<27} {{\"name\": \"getpeersource\", \"parameters\": {{\"minimized\": true}}}}\n{}",
+            self.spoken
         ));
         text
     }

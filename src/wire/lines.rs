@@ -35,7 +35,26 @@ impl Lines {
         }
     }
 
-    /// Bytes of memory that are kept beyond the size of this: none between two lines.
+    /// Keeps a piece of an unfinished line. The memory doubles as it grows, so that a byte is copied O(1) times, but never
+    /// beyond what a line may have.
+    fn hold(&mut self, piece: &[u8], held_bytes_max: usize) {
+        let needed = self.half_read.len() + piece.len();
+        if needed > self.half_read.capacity() {
+            let wanted = needed
+                .max(2 * self.half_read.capacity())
+                .min(held_bytes_max);
+            self.half_read.reserve_exact(wanted - self.half_read.len());
+        }
+        self.half_read.extend_from_slice(piece);
+    }
+
+    fn too_long(&mut self) -> LineTooLong {
+        self.half_read = Vec::new();
+        LineTooLong
+    }
+
+    /// Bytes of memory that are kept beyond the size of this: none between two lines, and never more than a line may have
+    /// and one.
     pub fn held_bytes(&self) -> usize {
         self.half_read.capacity()
     }
@@ -43,44 +62,35 @@ impl Lines {
 
 impl<'a> LineFeed<'a> {
     /// The next line that is not empty, without its end; `None` when the input is used up. After an error, which forgets
-    /// the line, the caller feeds no more.
+    /// the line, the caller feeds no more. O(line), and O(what of it is in this input) if its beginning came earlier.
     #[allow(clippy::should_implement_trait)] // Used beside `pause`, which an iterator's user would not look for.
     pub fn next(&mut self) -> Option<Result<Cow<'a, [u8]>, LineTooLong>> {
         loop {
+            // What is half read holds no line feed, and is not searched again.
             let end = self.input.iter().position(|&byte| byte == b'\n');
-            let (piece, rest) = match end {
-                Some(end) => (&self.input[..end], &self.input[end + 1..]),
-                None => (self.input, &self.input[self.input.len()..]),
-            };
-            // A carriage return may be the first half of the line's end.
-            if self.lines.half_read.len() + piece.len() > self.line_bytes_max + 1 {
-                self.lines.half_read = Vec::new();
-                return Some(Err(LineTooLong));
+            let piece = &self.input[..end.unwrap_or(self.input.len())];
+            // The carriage return that may stand at a line's end is not of the line.
+            let held_bytes_max = self.line_bytes_max.saturating_add(1);
+            if piece.len() > held_bytes_max - self.lines.half_read.len() {
+                return Some(Err(self.lines.too_long()));
             }
-            self.input = rest;
             if end.is_none() {
-                self.lines.half_read.extend_from_slice(piece);
+                self.input = &[];
+                self.lines.hold(piece, held_bytes_max);
                 return None;
             }
+            self.input = &self.input[piece.len() + 1..];
             let line = match self.lines.half_read.is_empty() {
-                true => Cow::Borrowed(piece),
+                true => Cow::Borrowed(piece.strip_suffix(b"\r").unwrap_or(piece)),
                 false => {
+                    self.lines.hold(piece, held_bytes_max);
                     let mut line = std::mem::take(&mut self.lines.half_read);
-                    line.extend_from_slice(piece);
-                    Cow::Owned(line)
-                }
-            };
-            let line = match line {
-                Cow::Borrowed(line) => Cow::Borrowed(line.strip_suffix(b"\r").unwrap_or(line)),
-                Cow::Owned(mut line) => {
-                    if line.ends_with(b"\r") {
-                        line.pop();
-                    }
+                    line.truncate(line.len() - usize::from(line.ends_with(b"\r")));
                     Cow::Owned(line)
                 }
             };
             if line.len() > self.line_bytes_max {
-                return Some(Err(LineTooLong));
+                return Some(Err(self.lines.too_long()));
             }
             if !line.is_empty() {
                 return Some(Ok(line));

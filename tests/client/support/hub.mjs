@@ -20,7 +20,7 @@ function hubCommand({ port, nudgeInterval, pingInterval, debout, moreFlags }) {
 	throw new Error("Set PEERHUB_BIN to the peerhub binary, or OK_PEERHUB_DIR to the folder of the original server.");
 }
 
-/** Resolves when the hub listens: {port, url, signal(name), kill(), restart()}. */
+/** Resolves when the hub listens: {port, url, lines (of its log), exited, signal(name), kill(), restart()}. */
 export function startHub({ port = 0, nudgeInterval = 10000, pingInterval = 10000, debout = false, moreFlags = [] } = {}) {
 	return startServer((port) => hubCommand({ port, nudgeInterval, pingInterval, debout, moreFlags }), port);
 }
@@ -47,6 +47,8 @@ export async function startServer(commandAt, port = 0) {
 	return {
 		port: chosen,
 		url: `http://127.0.0.1:${chosen}/`,
+		lines,
+		exited,
 		signal: (name) => child.kill(name),
 		kill,
 		restart: async () => {
