@@ -59,6 +59,16 @@ fn wheel_operations() {
     exercise("wheel_ops", 500, fuzzing::wheel_ops::run);
 }
 
+#[test]
+fn messages_of_peero() {
+    exercise("peero_inbound", 20_000, fuzzing::peero_inbound::run);
+}
+
+#[test]
+fn visitors_of_the_peero_lobby() {
+    exercise("peero_lobby", 3_000, fuzzing::peero_lobby::run);
+}
+
 /// Runs a body over every committed seed, then over `seed_count` inputs that chance makes out of them.
 fn exercise(target: &str, seed_count: u64, body: impl Fn(&[u8])) {
     let folder = format!("{}/fuzz/seeds/{target}", env!("CARGO_MANIFEST_DIR"));

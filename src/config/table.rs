@@ -353,6 +353,13 @@ pub const SETTINGS: &[Setting] = &[
         common: false,
     },
     Setting {
+        name: "peero-max-signal-bytes",
+        group: Group::Peero,
+        help: "Size of one signal: ample for session descriptions, too little for user data",
+        form: Form::Size(|config| &mut config.peero.signal_bytes, Range::of(64, GIB)),
+        common: false,
+    },
+    Setting {
         name: "nudge-interval",
         group: Group::Times,
         help: "Time between two nudges to a client, by which browsers notice that they slept",

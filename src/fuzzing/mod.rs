@@ -14,6 +14,8 @@ pub mod netpeer_inbound;
 pub mod ok_inbound;
 pub mod peerjs_inbound;
 pub mod peerjs_realm;
+pub mod peero_inbound;
+pub mod peero_lobby;
 pub mod wheel_ops;
 pub mod ws_bytes;
 

@@ -4,14 +4,16 @@
 //! makes answers out of requests and of what it is told about the hub; it reads no socket, and the one clock that
 //! it has is the function it was built with. Paths and answers are those of PROTOCOLS.md section 1, "HTTP beside it".
 //!
-//! [`Web::answer`] routes; the files are in `assets`, `POST /api` in `api`, `/healthz` in `health`; `peerjs` is what
-//! clients of PeerJS ask for. Which pages may read an answer, whoever made it, is for `cors` to say.
+//! [`Web::answer`] routes; the files are in `assets`, `POST /api` in `api`, `/healthz` in `health`, the list of dialects in
+//! `spoken`; `peerjs` is what clients of PeerJS ask for. Which pages may read an answer, whoever made it, is for `cors` to
+//! say.
 
 mod api;
 mod assets;
 mod cors;
 mod health;
 pub mod peerjs;
+mod spoken;
 
 use std::borrow::Cow;
 
@@ -28,6 +30,8 @@ pub use health::HubStatus;
 pub struct Web {
     assets: Vec<Asset>,
     cors: Cors,
+    /// What is spoken beside HTTP, for people.
+    spoken: String,
     version: &'static str,
     clock_ms: fn() -> u64,
     peerjs: Option<peerjs::Site>,
@@ -60,10 +64,13 @@ enum Route<'a> {
 
 impl Web {
     /// Builds the answers that never change and their entity tags. `version` is shown to people and scripts; `clock_ms` is
-    /// a clock in milliseconds that never goes back, by which `POST /api` says how long it took. The settings are checked.
+    /// a clock in milliseconds that never goes back, by which `POST /api` says how long it took; `config`, which is checked,
+    /// says which dialects are on and which pages may come in.
     pub fn new(version: &'static str, clock_ms: fn() -> u64, config: &Config) -> Web {
+        let spoken = spoken::all(config);
         Web {
-            assets: assets::all(version),
+            assets: assets::all(version, config, &spoken),
+            spoken: spoken::lines(&spoken),
             cors: Cors::new(config),
             version,
             clock_ms,
@@ -195,8 +202,8 @@ impl Web {
         }
         text.push_str(&format!(
             "  GET  {HEALTH_PATH:<27} whether the hub is up, as JSON\n  \
-               POST {API_PATH:<27} {{\"name\": \"getpeersource\", \"parameters\": {{\"minimized\": true}}}}\n\
-             and WebSocket upgrades on every path.\n"
+               POST {API_PATH:<27} {{\"name\": \"getpeersource\", \"parameters\": {{\"minimized\": true}}}}\n{}",
+            self.spoken
         ));
         text
     }

@@ -8,9 +8,9 @@ import { fileURLToPath } from "node:url";
 
 export const isPeerhub = !!process.env.PEERHUB_BIN;
 
-function hubCommand({ port, nudgeInterval, pingInterval, debout }) {
+function hubCommand({ port, nudgeInterval, pingInterval, debout, moreFlags }) {
 	if (process.env.PEERHUB_BIN) {
-		const flags = ["--listen", `127.0.0.1:${port}`, "--nudge-interval", `${nudgeInterval}`, "--ping-interval", `${pingInterval}`];
+		const flags = ["--listen", `127.0.0.1:${port}`, "--nudge-interval", `${nudgeInterval}`, "--ping-interval", `${pingInterval}`, ...moreFlags];
 		return [process.env.PEERHUB_BIN, debout ? [...flags, "--debout"] : flags];
 	}
 	if (process.env.OK_PEERHUB_DIR) {
@@ -21,8 +21,8 @@ function hubCommand({ port, nudgeInterval, pingInterval, debout }) {
 }
 
 /** Resolves when the hub listens: {port, url, lines (of its log), exited, signal(name), kill(), restart()}. */
-export function startHub({ port = 0, nudgeInterval = 10000, pingInterval = 10000, debout = false } = {}) {
-	return startServer((port) => hubCommand({ port, nudgeInterval, pingInterval, debout }), port);
+export function startHub({ port = 0, nudgeInterval = 10000, pingInterval = 10000, debout = false, moreFlags = [] } = {}) {
+	return startServer((port) => hubCommand({ port, nudgeInterval, pingInterval, debout, moreFlags }), port);
 }
 
 /** Starts what `commandAt(port)` names, a program that tells its address on stderr as the hub does; as `startHub`. */
