@@ -29,9 +29,9 @@ pub use health::HubStatus;
 #[derive(Debug)]
 pub struct Web {
     assets: Vec<Asset>,
+    cors: Cors,
     /// What is spoken beside HTTP, for people.
     spoken: String,
-    cors: Cors,
     version: &'static str,
     clock_ms: fn() -> u64,
     peerjs: Option<peerjs::Site>,
@@ -65,7 +65,7 @@ enum Route<'a> {
 impl Web {
     /// Builds the answers that never change and their entity tags. `version` is shown to people and scripts; `clock_ms` is
     /// a clock in milliseconds that never goes back, by which `POST /api` says how long it took; `config`, which is checked,
-    /// says which dialects are on and which pages may read answers.
+    /// says which dialects are on and which pages may come in.
     pub fn new(version: &'static str, clock_ms: fn() -> u64, config: &Config) -> Web {
         let spoken = spoken::all(config);
         Web {
