@@ -5,6 +5,11 @@ use peerhub::fuzzing;
 use support::Dice;
 
 #[test]
+fn for_whom_a_proxy_comes() {
+    exercise("forwarded", 20_000, fuzzing::forwarded::run);
+}
+
+#[test]
 fn http_heads() {
     exercise("http_head", 2_000, fuzzing::http_head::run);
 }
@@ -62,6 +67,16 @@ fn messages_of_relay_nodes() {
 #[test]
 fn relay_nodes() {
     exercise("relay_node", 4_000, fuzzing::relay_node::run);
+}
+
+#[test]
+fn messages_of_peero() {
+    exercise("peero_inbound", 20_000, fuzzing::peero_inbound::run);
+}
+
+#[test]
+fn visitors_of_the_peero_lobby() {
+    exercise("peero_lobby", 3_000, fuzzing::peero_lobby::run);
 }
 
 /// Runs a body over every committed seed, then over `seed_count` inputs that chance makes out of them.

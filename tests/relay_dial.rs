@@ -242,10 +242,13 @@ fn masked_frames_of_a_server_are_refused() {
     );
 }
 
+/// Makes an answer for a request's key.
+type Answer = fn(&str) -> String;
+
 #[test]
 fn what_is_no_websocket_is_dialled_again() {
     let good = |key: &str| answer(key);
-    let answers: [(&str, fn(&str) -> String); 8] = [
+    let answers: [(&str, Answer); 8] = [
         ("no HTTP", |_| "SSH-2.0-x\r\n".into()),
         ("another status", |_| {
             "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n".into()
@@ -378,7 +381,8 @@ fn every_address_of_a_name_is_tried() {
 #[test]
 fn urls_that_lead_nowhere_are_no_ones_trouble() {
     // What the settings let through may still be no URL; it is logged and tried again like a node that is away.
-    let mut hub = TestHub::new(config('7', &["ws://[::g]/"]), 1);
+    let endless = format!("ws://10.0.0.9/{}", "x".repeat(3_000));
+    let mut hub = TestHub::new(config('7', &[&endless]), 1);
     hub.settle(|_| false);
     assert!(hub.next_dial().is_none());
     let next = hub.next_tick().expect("it is tried again");

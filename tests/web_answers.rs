@@ -25,16 +25,20 @@ fn clock_ms() -> u64 {
 
 /// Answers a request with the given request line, header lines and body.
 fn ask(line: &str, fields: &str, body: &str, status: &HubStatus) -> Response {
+    ask_hub(&Config::default(), line, fields, body, status)
+}
+
+/// The same, of a hub with these settings.
+fn ask_hub(config: &Config, line: &str, fields: &str, body: &str, status: &HubStatus) -> Response {
     let request = format!("{line} HTTP/1.1\r\nHost: hub\r\n{fields}\r\n");
     let (head, _) = parse_head(request.as_bytes(), 16 << 10)
         .expect("a sound head")
         .expect("a whole head");
-    let config = Config::default();
-    let web = Web::new("1.2.3", clock_ms, &config);
+    let web = Web::new("1.2.3", clock_ms, config);
     assert_eq!(web.wants_body(&head), line == "POST /api");
     let (mut ids, mut mail) = (FreshIds::default(), Mail::default());
     ids.top_up(0, |stock| stock.fill(7));
-    let mut worlds = Worlds::new(&config, &RandomState::new(), 0, &mut ids);
+    let mut worlds = Worlds::new(config, &RandomState::new(), 0, &mut ids);
     let behind = Behind {
         status: *status,
         worlds: &mut worlds,
@@ -44,7 +48,9 @@ fn ask(line: &str, fields: &str, body: &str, status: &HubStatus) -> Response {
             mail: &mut mail,
         },
     };
-    web.answer(&head, body.as_bytes(), behind)
+    let mut response = web.answer(&head, body.as_bytes(), behind);
+    web.cors().dress(&head, &mut response);
+    response
 }
 
 /// Asks as a browser asks for a page.
@@ -72,32 +78,25 @@ fn text(response: &Response) -> &str {
 }
 
 #[test]
-fn files_have_types_tags_and_origins() {
+fn files_have_types_and_tags_and_are_everybodys() {
     let cases = [
-        ("/", "text/html; charset=utf-8", None),
-        (
-            "/ok-peerconnection.js",
-            "text/javascript; charset=utf-8",
-            Some("*"),
-        ),
+        ("/", "text/html; charset=utf-8"),
+        ("/ok-peerconnection.js", "text/javascript; charset=utf-8"),
         (
             "/ok-peerconnection-min.js",
             "text/javascript; charset=utf-8",
-            Some("*"),
         ),
-        (
-            "/ok-peerconnection.mjs",
-            "text/javascript; charset=utf-8",
-            Some("*"),
-        ),
+        ("/ok-peerconnection.mjs", "text/javascript; charset=utf-8"),
         (
             "/ok-peerconnection.d.ts",
             "application/typescript; charset=utf-8",
-            Some("*"),
         ),
-        ("/favicon.ico", "image/svg+xml", Some("*")),
+        ("/favicon.ico", "image/svg+xml"),
+        ("/peero.html", "text/html; charset=utf-8"),
+        ("/peero.js", "text/javascript; charset=utf-8"),
+        ("/peero.d.ts", "application/typescript; charset=utf-8"),
     ];
-    for (path, content_type, origin) in cases {
+    for (path, content_type) in cases {
         let response = get(path);
         assert_eq!(response.status, 200, "{path}");
         assert_eq!(response.content_type, content_type, "{path}");
@@ -108,7 +107,7 @@ fn files_have_types_tags_and_origins() {
         );
         assert_eq!(
             header(&response, "Access-Control-Allow-Origin"),
-            origin,
+            Some("*"),
             "{path}"
         );
         assert!(!response.body.is_empty(), "{path}");
@@ -133,18 +132,51 @@ fn files_have_types_tags_and_origins() {
 }
 
 #[test]
-fn the_start_page_names_what_may_run() {
-    let response = get("/");
-    let policy = header(&response, "Content-Security-Policy").expect("a policy");
-    let inline_scripts = text(&response)
-        .split("<script")
-        .skip(1)
-        .filter_map(|element| element.split_once('>'))
-        .filter(|(tag, _)| !tag.contains("src="))
-        .count();
-    assert!(inline_scripts > 0);
-    assert_eq!(policy.matches("'sha256-").count(), inline_scripts);
-    assert!(policy.contains("connect-src 'self' ws: wss:"));
+fn the_pages_name_what_may_run() {
+    for path in ["/", "/peero.html"] {
+        let response = get(path);
+        let policy = header(&response, "Content-Security-Policy").expect("a policy");
+        let inline_scripts = text(&response)
+            .split("<script")
+            .skip(1)
+            .filter_map(|element| element.split_once('>'))
+            .filter(|(tag, _)| !tag.contains("src="))
+            .count();
+        assert!(inline_scripts > 0);
+        assert_eq!(policy.matches("'sha256-").count(), inline_scripts);
+        assert!(policy.contains("connect-src 'self' ws: wss:"));
+        assert!(!text(&response).contains("{{"), "{path} is filled in");
+    }
+}
+
+#[test]
+fn what_is_off_is_neither_listed_nor_served() {
+    let all = get("/");
+    for listed in [
+        "{host}/peero",
+        "/peero.html",
+        "new Peer(",
+        "/peer-relay",
+        "net-peer",
+    ] {
+        assert!(text(&all).contains(listed), "{listed}");
+    }
+    let mut config = Config::default();
+    config.peero.on = false;
+    config.peerjs.on = false;
+    config.relay.on = false;
+    config.netpeer.on = false;
+    let get = |path: &str| ask_hub(&config, &format!("GET {path}"), BROWSER, "", &UP);
+    let few = get("/");
+    for unlisted in ["/peero", "new Peer(", "/peer-relay", "net-peer"] {
+        assert!(!text(&few).contains(unlisted), "{unlisted}");
+    }
+    assert_ne!(header(&few, "ETag"), header(&all, "ETag"));
+    for path in ["/peero.html", "/peero.js", "/peero.d.ts"] {
+        let response = get(path);
+        assert_eq!(response.status, 404, "{path}");
+        assert!(!text(&response).contains("peero"), "{}", text(&response));
+    }
 }
 
 #[test]
@@ -295,6 +327,10 @@ fn unknown_paths_hear_what_is_there() {
             "/healthz",
             "/api",
             "WebSocket upgrades",
+            "/peerjs?key=",
+            "/peer-relay",
+            "/peero",
+            "net-peer on plain TCP",
         ] {
             assert!(text(&response).contains(known), "{line} hears of {known}");
         }

@@ -64,6 +64,7 @@ impl Hub {
             connections: 0,
             uptime_ms: 0,
             ready: true,
+            mesh: None,
         };
         let behind = Behind {
             status,

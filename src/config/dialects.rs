@@ -141,6 +141,8 @@ pub struct Peero {
     pub on: bool,
     /// Peers at a time: each is told of all the others.
     pub peers: usize,
+    /// Bytes of one signal.
+    pub signal_bytes: usize,
 }
 
 impl Default for Peero {
@@ -148,6 +150,8 @@ impl Default for Peero {
         Peero {
             on: true,
             peers: 10_000,
+            // Several times the session description of a call with every codec and a dozen candidates.
+            signal_bytes: 64 << 10,
         }
     }
 }

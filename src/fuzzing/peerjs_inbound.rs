@@ -24,6 +24,10 @@ pub fn run(data: &[u8]) {
         Ok(said) => match (&heard, wish(&said)) {
             (Ok(command), Some(wish)) => assert_eq!(describe(command), wish, "{text}"),
             (Err(_), None) => {}
+            // A tree does not show in how many digits a number came.
+            (Err(fault), Some(wish)) if wish == "to nobody" => {
+                assert!(["E_TOODEEP", "E_TOOLONG"].contains(&fault.code), "{text}");
+            }
             (Err(fault), Some(_)) => assert_eq!(fault.code, "E_TOODEEP", "{text}"),
             (Ok(command), None) => panic!("{text} was heard as {command:?}"),
         },
@@ -50,6 +54,7 @@ fn wish(said: &Value) -> Option<String> {
     match kind {
         "HEARTBEAT" => Some("alive".to_owned()),
         "LEAVE" if is_nobody => Some("gone".to_owned()),
+        "OFFER" | "ANSWER" | "CANDIDATE" if dst.is_number() => Some("to nobody".to_owned()),
         "OFFER" | "ANSWER" | "CANDIDATE" | "LEAVE" | "EXPIRE" if !is_nobody => {
             let dst = dst.as_str().filter(|dst| dst.len() <= BOUNDS.name_bytes)?;
             let has_payload = said.contains_key("payload");
@@ -63,6 +68,7 @@ fn describe(command: &Command<'_>) -> String {
     match command {
         Command::Heartbeat => "alive".to_owned(),
         Command::Unregister => "gone".to_owned(),
+        Command::ToNobody(_) => "to nobody".to_owned(),
         Command::Forward(Forward { kind, dst, payload }) => {
             format!("{} {dst:?} {}", kind.name(), payload.is_some())
         }

@@ -22,8 +22,10 @@ pub(super) struct Conn<S> {
     pub(super) refused: bool,
     /// The hub has opened it, and is the client on it.
     pub(super) dialled: bool,
-    /// The peer's address as limits and other peers see it.
+    /// The peer's address as limits and other peers see it. That of a trusted proxy until an upgrade says for whom it comes.
     pub(super) remote: IpAddr,
+    /// It is one of those that are counted for its address.
+    pub(super) counted: bool,
     /// That address is another name for IPv6's own one of this machine, at which a peer may be reached when it is not at
     /// IPv4's.
     pub(super) is_v6_loopback: bool,
@@ -110,7 +112,7 @@ pub(super) enum Life {
 }
 
 impl<S: Socket> Conn<S> {
-    pub(super) fn new(socket: S, remote: IpAddr, life: Life) -> Conn<S> {
+    pub(super) fn new(socket: S, remote: IpAddr) -> Conn<S> {
         Conn {
             socket,
             out: OutQueue::new(),
@@ -118,10 +120,11 @@ impl<S: Socket> Conn<S> {
                 is_first: true,
                 ..Unfinished::default()
             }),
-            life,
-            refused: life == Life::Refused,
+            life: Life::Open,
+            refused: false,
             dialled: false,
             remote,
+            counted: false,
             is_v6_loopback: false,
             timer: TimerKey::NONE,
             put_off: None,
@@ -140,7 +143,7 @@ impl<S: Socket> Conn<S> {
             dialled: true,
             readable: false,
             write_blocked: true,
-            ..Conn::new(socket, remote, Life::Open)
+            ..Conn::new(socket, remote)
         }
     }
 

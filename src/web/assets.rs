@@ -1,4 +1,4 @@
-//! The files that the port serves: start page, browser client, icon.
+//! The files that the port serves: start page, browser clients, icon, and what belongs to peero while it is spoken.
 //!
 //! They are compiled in, so the binary needs no folder beside it. Each has a strong entity tag made of its bytes, and
 //! caches must ask before they use what they have (`no-cache`): a page never runs an older client than its hub's.
@@ -7,7 +7,9 @@ use std::borrow::Cow;
 
 use sha2::{Digest, Sha256};
 
-use super::{ALLOW_ORIGIN, Field};
+use super::Field;
+use super::spoken::{self, Spoken};
+use crate::config::Config;
 use crate::wire::{Head, Response};
 
 /// One file and how it is served.
@@ -24,19 +26,15 @@ pub(super) struct Asset {
 }
 
 /// All files. The tags are computed here: O(bytes of all files).
-/// `version` is shown on the start page.
-pub(super) fn all(version: &str) -> Vec<Asset> {
+/// `version` and the dialects that are on are shown on the start page.
+pub(super) fn all(version: &str, config: &Config, spoken: &[Spoken]) -> Vec<Asset> {
     const TYPES: &str = "application/typescript; charset=utf-8";
     const SCRIPT: &str = "text/javascript; charset=utf-8";
-    let start_page = include_str!("start.html").replace("{{version}}", version);
-    let policy = content_security_policy(&start_page);
+    let start_page = page(include_str!("start.html"))
+        .replace("{{version}}", version)
+        .replace("{{dialects}}", &spoken::items(spoken));
     let mut assets = vec![
-        Asset::new(
-            "/",
-            "the start page",
-            start_page.into_bytes(),
-            "text/html; charset=utf-8",
-        ),
+        Asset::page("/", "the start page", start_page),
         Asset::new(
             FULL_PATH,
             "the client, for script tags and CommonJS",
@@ -74,19 +72,43 @@ pub(super) fn all(version: &str) -> Vec<Asset> {
             "image/svg+xml",
         ),
     ];
-    for asset in &mut assets {
-        if asset.path == "/" {
-            asset
-                .headers
-                .push(("Content-Security-Policy", policy.clone().into()));
-        } else {
-            asset.headers.push(ALLOW_ORIGIN);
-        }
+    if config.peero.on {
+        assets.push(Asset::page(
+            "/peero.html",
+            "a page that connects its tabs directly",
+            page(include_str!("peero.html")),
+        ));
+        assets.push(Asset::new(
+            "/peero.js",
+            "its client as an ES module",
+            &include_bytes!("client/peero.js")[..],
+            SCRIPT,
+        ));
+        assets.push(Asset::new(
+            "/peero.d.ts",
+            "its TypeScript declarations",
+            &include_bytes!("client/peero.d.ts")[..],
+            TYPES,
+        ));
     }
     assets
 }
 
+/// A page with the style that all have.
+fn page(html: &str) -> String {
+    html.replace("{{style}}", include_str!("page.css"))
+}
+
 impl Asset {
+    /// A page for people.
+    fn page(path: &'static str, about: &'static str, html: String) -> Asset {
+        let policy = content_security_policy(&html);
+        let mut asset = Asset::new(path, about, html.into_bytes(), "text/html; charset=utf-8");
+        let policy = ("Content-Security-Policy", policy.into());
+        asset.headers.push(policy);
+        asset
+    }
+
     fn new(
         path: &'static str,
         about: &'static str,
@@ -137,7 +159,7 @@ fn lists_tag(known: &str, etag: &str) -> bool {
         })
 }
 
-/// What the start page may do: run its own scripts, which are named by their hashes, and those of this hub, and open
+/// What a page may do: run its own scripts, which are named by their hashes, and those of this hub, and open
 /// WebSockets. So a name or message of a peer that the page showed as markup would still not run.
 fn content_security_policy(page: &str) -> String {
     let mut scripts = String::from("'self'");
@@ -212,9 +234,10 @@ mod tests {
     }
 
     #[test]
-    fn the_start_page_keeps_to_its_policy() {
+    fn the_pages_keep_to_their_policy() {
         // Handlers in attributes and scripts from elsewhere are what the policy stops without a word on the page.
-        let page = include_str!("start.html").to_ascii_lowercase();
+        let pages = concat!(include_str!("start.html"), include_str!("peero.html"));
+        let page = pages.to_ascii_lowercase();
         for forbidden in [
             " onclick=",
             " onsubmit=",
@@ -223,7 +246,7 @@ mod tests {
             " onkeydown=",
             "javascript:",
         ] {
-            assert!(!page.contains(forbidden), "the page has {forbidden}");
+            assert!(!page.contains(forbidden), "a page has {forbidden}");
         }
         assert!(!page.contains("<script src=\"http"));
     }

@@ -18,6 +18,8 @@ pub enum Command<'a> {
     Unregister,
     /// To pass something on.
     Forward(Forward<'a>),
+    /// To pass something on that would wait, to a number: no id, so nobody ever has it. This is its text.
+    ToNobody(&'a str),
 }
 
 /// Something to pass on.
@@ -114,6 +116,14 @@ pub fn read(text: &str, bounds: Bounds) -> Result<Command<'_>, PeerFault> {
             }
         };
     };
+    if kind.waits()
+        && dst
+            .get()
+            .starts_with(|first: char| first == '-' || first.is_ascii_digit())
+    {
+        check_name("dst", dst.get(), bounds.name_bytes)?;
+        return Ok(Command::ToNobody(dst.get()));
+    }
     let is_string = dst.get().starts_with('"');
     let dst = plain(dst)
         .filter(|_| is_string)
@@ -152,6 +162,7 @@ mod tests {
             .map(|command| match command {
                 Command::Heartbeat => "alive".to_owned(),
                 Command::Unregister => "gone".to_owned(),
+                Command::ToNobody(dst) => format!("to nobody: {dst}"),
                 Command::Forward(Forward { kind, dst, payload }) => {
                     let payload = payload.map_or("nothing", RawValue::get);
                     format!("{} to {dst}: {payload}", kind.name())
@@ -190,7 +201,14 @@ mod tests {
             (r#"{"type":"OFFER"}"#, Err("E_BADCONTENT")),
             (r#"{"type":"EXPIRE"}"#, Err("E_BADCONTENT")),
             (r#"{"type":"OFFER","dst":""}"#, Err("E_BADCONTENT")),
-            (r#"{"type":"OFFER","dst":5}"#, Err("E_BADCONTENT")),
+            (r#"{"type":"OFFER","dst":5}"#, Ok("to nobody: 5")),
+            (
+                r#"{"type":"ANSWER","dst": -1.5e3 }"#,
+                Ok("to nobody: -1.5e3"),
+            ),
+            (r#"{"type":"CANDIDATE","dst":123456789}"#, Err("E_TOOLONG")),
+            (r#"{"type":"OFFER","dst":[5]}"#, Err("E_BADCONTENT")),
+            (r#"{"type":"LEAVE","dst":5}"#, Err("E_BADCONTENT")),
             (r#"{"type":"LEAVE","dst":false}"#, Err("E_BADCONTENT")),
             (r#"{"type":"OFFER","dst":"\ud800"}"#, Err("E_BADCONTENT")),
             (r#"{"type":"OPEN","dst":"b"}"#, Err("E_UNKNOWNTYPE")),

@@ -13,13 +13,18 @@
 //!
 //! # Quirks, and the talks in `tests/transcripts/peerjs` that pin them
 //! - A client that says `LEAVE` to nobody gives its id up, but its connection stays and may go on speaking under that id
-//!   for as long as nobody else has it; from then on it is told that the id is another's (`leave.txt`). PeerServer lets
-//!   it speak, and even unregister, in the other's name.
+//!   for as long as nobody else has it; from then on it is read over (`leave.txt`). PeerServer lets it speak, and even
+//!   unregister, in the other's name.
+//! - A wrong message of a client that is open is counted and read over. `ERROR` is kept for those that are not let in,
+//!   since PeerJS ends itself and all its connections at that word, and a page that connects to `undefined` sends wrong
+//!   messages (`wrong.txt`).
 //! - No letters ever wait for a registered client: they are delivered when it registers. So there is nothing to drop when
 //!   a silent client is removed; what PeerServer drops then is always empty.
 //! - Any message is a sign of life, not only `HEARTBEAT` (`alive.txt`): a client of the 0.3 line sends no heartbeats.
 //! - What has no room to wait is answered with `EXPIRE` at once, once per sender and destination within an expire timeout
 //!   (`tests/limits_peerjs.rs`).
+//! - A number is no id. PeerServer lets what is sent to one wait until it expires; here that is said at once
+//!   (`wrong.txt`).
 //! - A message to a client whose connection ends in the same tick, before the next reap, is answered with `LEAVE`: it was
 //!   never sent (`undelivered` in `realm`). From the reap on the client is absent, and messages wait for it.
 //! - Clients of the 0.3 line post what they have to say before their WebSocket opens. It is said when they come

@@ -134,20 +134,15 @@ impl Realm {
     /// A client has sent a message. O(bytes), whatever waits.
     ///
     /// # Errors
-    /// The client's fault, of which it has been told.
+    /// The client's fault, of which it is not told: the one word for that, `ERROR`, makes PeerJS end the client and all
+    /// its connections, where a PeerServer reads the message over (`wrong.txt`).
     pub fn hear(
         &mut self,
         member: ClientKey,
         text: &str,
         mut lent: Lent<'_>,
     ) -> Result<(), PeerFault> {
-        let heard = self.obey(member, text, &mut lent);
-        if let Err(fault) = &heard {
-            let conn = self.clients[member].conn;
-            lent.mail
-                .tell(conn, |out| outbound::error(&fault.text, out));
-        }
-        heard
+        self.obey(member, text, &mut lent)
     }
 
     /// What this message passed on has reached nobody, since the connection that it was for is ending: its sender is told
@@ -184,7 +179,7 @@ impl Realm {
             };
         }
         match inbound::read(text, bounds) {
-            Ok(Command::Forward(_)) => {
+            Ok(Command::Forward(_) | Command::ToNobody(_)) => {
                 let name = author_name(author.id, author.token);
                 let now = self.now;
                 let kept = self.waiting.keep(
@@ -376,6 +371,10 @@ impl Realm {
                 Ok(())
             }
             Command::Forward(forward) => self.forward(member, &forward, lent),
+            Command::ToNobody(dst) => {
+                self.tell_refused(member, dst, lent);
+                Ok(())
+            }
         }
     }
 
@@ -435,7 +434,7 @@ impl Realm {
         }
     }
 
-    /// Tells a client that its message to `dst` cannot wait, once in an expire timeout.
+    /// Tells a client that its message to `dst` cannot wait, or would in vain, once in an expire timeout.
     fn tell_refused(&mut self, member: ClientKey, dst: &str, lent: &mut Lent<'_>) {
         let now = lent.now;
         let client = &mut self.clients[member];

@@ -7,8 +7,8 @@ const flags = [
 	"--disable-background-networking", "--disable-component-update", "--disable-sync"
 ];
 
-export function startBrowser() {
-	return chromium.launch({ executablePath: process.env.CHROMIUM_BIN ?? "/usr/bin/chromium", args: flags });
+export function startBrowser(moreFlags = []) {
+	return chromium.launch({ executablePath: process.env.CHROMIUM_BIN ?? "/usr/bin/chromium", args: [...flags, ...moreFlags] });
 }
 
 /** How long an event may take on a busy machine before its test has failed. */

@@ -1,0 +1,4 @@
+//! The body is `peerhub::fuzzing::peero_inbound`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| peerhub::fuzzing::peero_inbound::run(data));
