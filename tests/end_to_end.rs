@@ -14,7 +14,7 @@ use peerhub::{Config, Ended, Server};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use std::io::Write;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 use tungstenite::client::IntoClientRequest;
@@ -392,6 +392,23 @@ fn several_addresses_of_both_families() {
         assert_eq!(get(*bound, "/healthz").status, 200);
         peer.vanish();
         first.expect("leave");
+    }
+}
+
+#[test]
+fn the_peerserver_preset_listens_on_every_address_of_both_families() {
+    let mut command = live::command();
+    command.arg("--peerserver").env("PORT", "0");
+    let program = Program::run(command);
+    let bound = program.address();
+    assert!(bound.ip().is_unspecified(), "{bound}");
+    let mut own: Vec<IpAddr> = vec![[127, 0, 0, 1].into()];
+    if TcpListener::bind("[::1]:0").is_ok() {
+        own.push("::1".parse().unwrap());
+    }
+    for ip in own {
+        let address = SocketAddr::new(ip, bound.port());
+        assert_eq!(get(address, "/healthz").status, 200, "{address}");
     }
 }
 

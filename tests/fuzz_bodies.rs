@@ -5,6 +5,11 @@ use peerhub::fuzzing;
 use support::Dice;
 
 #[test]
+fn for_whom_a_proxy_comes() {
+    exercise("forwarded", 20_000, fuzzing::forwarded::run);
+}
+
+#[test]
 fn http_heads() {
     exercise("http_head", 2_000, fuzzing::http_head::run);
 }

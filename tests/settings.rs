@@ -59,6 +59,8 @@ fn other_value(setting: &Setting) -> &'static str {
                 "JSON" => r#"{"round":[1,"two"]}"#,
                 "HEX" => "0123456789abcdef0123456789abcdef01234567",
                 "URL" => "ws://relay.example.org:8000/peer-relay",
+                "ORIGIN" => "https://app.example.org,https://*.example.org:8443",
+                "ADDR|RANGE" => "10.0.0.0/8,loopback",
                 _ => "plain",
             }
         }
@@ -373,6 +375,309 @@ fn the_default_request_timeout_may_not_exceed_the_longest() {
         config(&["--request-timeout=10m"], &[]).request_timeout_ms,
         600_000
     );
+}
+
+#[test]
+fn texts_are_refused_in_words_that_help() {
+    let cases = [
+        (
+            "--allow-origin=app.example.org",
+            r#""app.example.org" has no scheme: write"#,
+        ),
+        (
+            "--allow-origin=https://a.example/",
+            r#""https://a.example/" ends with a slash"#,
+        ),
+        (
+            "--allow-origin=https://a.example,*",
+            r#""*" is every origin"#,
+        ),
+        ("--allow-origin=", r#""" has no scheme"#),
+        (
+            "--trusted-proxy=10.0.0.0/33",
+            r#""10.0.0.0/33" is not an address or a range"#,
+        ),
+        ("--peerjs-key=a b", r#""a b" is not a key: write"#),
+        ("--peerjs-key=a,b,a", r#""a" is there twice"#),
+        ("--peerjs-path=", r#""" is not a path: write"#),
+        ("--peerjs-path=/a//b", r#""/a//b" is not a path: write"#),
+        ("--peerjs-allow-discovery=perhaps", "true or false"),
+        ("--peerjs-expire-timeout=9", "allowed is 10ms to 1h"),
+        ("--relay-id=12", r#""12" is not a node's id: write 40"#),
+        (
+            "--relay-url=http://a.example",
+            "is not the URL of a WebSocket: write",
+        ),
+        (
+            "--relay-bootstrap=ws://a.example:0/",
+            "is not the URL of a WebSocket without TLS: write",
+        ),
+        (
+            "--relay-bootstrap=wss://a.example/",
+            "is not the URL of a WebSocket without TLS: write",
+        ),
+        ("--netpeer-name=", "is empty: write a name"),
+        ("--netpeer-state={a}", r#""{a}" is not JSON: "#),
+        ("--netpeer-state-file=", "is empty: write the path"),
+        ("--netpeer-port=65536", "allowed is 1 to 65535, or 0"),
+    ];
+    for (flag, part) in cases {
+        let text = problem(&[flag], &[]);
+        let (name, _) = flag.split_once('=').unwrap();
+        assert!(
+            text.starts_with(&format!("{name}: ")) && text.contains(part),
+            "{flag}: {text}"
+        );
+    }
+    let embedded = |change: fn(&mut Config)| {
+        let mut config = Config::default();
+        change(&mut config);
+        config.check().unwrap_err().to_string()
+    };
+    assert_eq!(
+        embedded(|config| config.peerjs.keys.clear()),
+        "peerjs-key: names no key: write at least one, such as peerjs"
+    );
+    assert_eq!(
+        embedded(|config| config.netpeer.state = Some("[\n]".to_owned())),
+        "netpeer-state: has a line break: write the JSON on one line"
+    );
+    assert!(
+        embedded(|config| config.peerjs.path = "/myapp/".to_owned())
+            .starts_with(r#"peerjs-path: "/myapp/" is not a path"#)
+    );
+}
+
+#[test]
+fn the_state_of_the_mesh_fits_a_message() {
+    let state = format!("--netpeer-state=\"{}\"", "x".repeat(63));
+    assert_eq!(
+        problem(&[&state, "--max-message-bytes=64"], &[]),
+        "--netpeer-state: has 65 bytes, which is more than max-message-bytes, 64: shorten the one or raise the other"
+    );
+    config(&[&state, "--max-message-bytes=65"], &[]);
+}
+
+#[test]
+fn texts_are_read_as_people_write_them() {
+    let flags = [
+        "--peerjs-allow-discovery",
+        "--netpeer-state",
+        r#"{"a":1}"#,
+        "--peerjs-expire-timeout",
+        "5000",
+    ];
+    let read = config(&flags, &[("PEERHUB_PEERJS_KEY", "one, two")]);
+    assert!(read.peerjs.allow_discovery);
+    assert_eq!(read.netpeer.state.as_deref(), Some(r#"{"a":1}"#));
+    assert_eq!(read.peerjs.expire_timeout_ms, 5_000);
+    assert_eq!(read.peerjs.keys, ["one", "two"]);
+    for (text, path) in [("/", "/"), ("myapp", "/myapp"), ("/myapp/", "/myapp")] {
+        let read = config(&["--peerjs-path", text], &[]);
+        assert_eq!(read.peerjs.path, path, "{text}");
+    }
+    let several = ["--peerjs-key=a", "--peerjs-key", "b,c"];
+    assert_eq!(config(&several, &[]).peerjs.keys, ["a", "b", "c"]);
+
+    let folder = Folder::new("settings-texts");
+    let file = folder.file(
+        "peerhub.toml",
+        "peerjs-key = ['a', \"b\"]\nallow-origin = []\ntrusted-proxy = '::1'\nnetpeer-state = '''\n{\n \"a\": \"\\n\"\n}\n'''\n",
+    );
+    let read = config(&["--config", &file], &[]);
+    assert_eq!(read.peerjs.keys, ["a", "b"]);
+    assert!(read.allowed_origins.is_empty());
+    assert_eq!(read.trusted_proxies, ["::1"]);
+    assert_eq!(read.netpeer.state.as_deref(), Some(r#"{  "a": "\n" }"#));
+    let cases = [
+        (
+            "peerjs-key = [1]",
+            "peerjs-key: wants a list of texts, each KEY",
+        ),
+        (
+            "peerjs-key = []",
+            "peerjs-key: names no key: write at least one, such as peerjs",
+        ),
+        (
+            "peerjs-path = ['/a']",
+            "peerjs-path: wants PATH, not an array",
+        ),
+        (
+            "netpeer-state = { a = 1 }",
+            "netpeer-state: wants JSON, not a table",
+        ),
+        (
+            "allow-origin = ['null']",
+            "allow-origin: \"null\" is what all pages say",
+        ),
+        (
+            "peerserver = true",
+            "there is no setting \"peerserver\"; --peerserver is a flag",
+        ),
+    ];
+    for (line, end) in cases {
+        let file = folder.file("peerhub.toml", line);
+        let text = problem(&["--config", &file], &[]);
+        assert!(text.starts_with(&format!("{file}:1: {end}")), "{text}");
+    }
+}
+
+#[test]
+fn odd_texts_survive_being_printed() {
+    let folder = Folder::new("settings-odd-texts");
+    let states = [
+        r#"{"a":"\"'\\é\n"}"#,
+        r#""'''""#,
+        r#""\"\"\"""#,
+        "\"\u{7f}\"",
+        "[1,\t2]",
+    ];
+    for state in states {
+        let flags = [
+            "--netpeer-state",
+            state,
+            "--netpeer-name",
+            r#"it's "me" \o/"#,
+            "--netpeer-state-file",
+            "a\"'\\b\nc",
+        ];
+        let Ok(Wish::Print(printed)) = wish(&[&flags[..], &["--print-config"]].concat(), &[])
+        else {
+            panic!("{state}")
+        };
+        let file = folder.file("peerhub.toml", &printed);
+        assert_eq!(
+            config(&["--config", &file], &[]),
+            config(&flags, &[]),
+            "{printed}"
+        );
+    }
+}
+
+#[test]
+fn the_peerserver_preset_is_other_defaults() {
+    let plain = config(&["--peerserver"], &[]);
+    assert_eq!(plain, Config::peerserver());
+    let listens = |flags: &[&str], variables: &[(&str, &str)]| {
+        let listen = config(flags, variables).listen;
+        assert_eq!(listen.len(), 1);
+        listen[0].to_string()
+    };
+    assert_eq!(listens(&["--peerserver"], &[]), "[::]:9000");
+    let peerjs = &plain.peerjs;
+    assert!(peerjs.on && !peerjs.allow_discovery);
+    assert_eq!(
+        (peerjs.path.as_str(), peerjs.keys.join(",").as_str()),
+        ("/", "peerjs")
+    );
+    assert_eq!(
+        (peerjs.expire_timeout_ms, peerjs.alive_timeout_ms),
+        (5_000, 60_000)
+    );
+    assert_eq!(peerjs.concurrent_limit, 5_000);
+    assert_eq!(config(&[], &[("PEERHUB_PEERSERVER", "true")]), plain);
+    let off = config(&["--peerserver=false"], &[("PEERHUB_PEERSERVER", "1")]);
+    assert_eq!(off, Config::default());
+
+    // The variables of PeerServer count only there, less than ours and more than the file.
+    let foreign = [("PORT", "81"), ("PEERSERVER_PATH", "/myapp/")];
+    assert_eq!(served(&[], &foreign), (Config::default(), Vec::new()));
+    assert_eq!(listens(&["--peerserver"], &foreign), "[::]:81");
+    assert_eq!(config(&["--peerserver"], &foreign).peerjs.path, "/myapp");
+    let folder = Folder::new("settings-peerserver");
+    let file = folder.file(
+        "peerhub.toml",
+        "listen = ['82']\npeerjs-path = '/other'\npeerjs-key = 'mine'\n",
+    );
+    let flags = ["--peerserver", "--config", &file];
+    assert_eq!(listens(&flags, &foreign), "[::]:81");
+    let read = config(&flags, &foreign).peerjs;
+    assert_eq!(
+        (read.path.as_str(), read.keys.join(",").as_str()),
+        ("/myapp", "mine")
+    );
+    assert_eq!(listens(&flags, &[]), "127.0.0.1:82");
+    let ours = [
+        ("PORT", "81"),
+        ("PEERHUB_LISTEN", ":83"),
+        ("PEERSERVER_PATH", "/a"),
+        ("PEERHUB_PEERJS_PATH", "/b"),
+    ];
+    assert_eq!(listens(&["--peerserver"], &ours), "0.0.0.0:83");
+    assert_eq!(config(&["--peerserver"], &ours).peerjs.path, "/b");
+    assert_eq!(
+        listens(&["--peerserver", "--listen=84"], &ours),
+        "127.0.0.1:84"
+    );
+
+    type Case<'a> = (&'a [&'a str], &'a [(&'a str, &'a str)], &'a str);
+    let cases: [Case<'_>; 4] = [
+        (
+            &["--peerserver"],
+            &[("PORT", "http")],
+            "PORT: \"http\" is not a port: write 0 to 65535",
+        ),
+        (
+            &["--peerserver"],
+            &[("PEERSERVER_PATH", "a b")],
+            "PEERSERVER_PATH: \"/a b\" is not a path",
+        ),
+        (
+            &["--peerserver=maybe"],
+            &[],
+            "--peerserver: \"maybe\" is not a switch",
+        ),
+        (
+            &[],
+            &[("PEERHUB_PEERSERVER", "maybe")],
+            "PEERHUB_PEERSERVER: \"maybe\" is not a switch",
+        ),
+    ];
+    for (flags, variables, beginning) in cases {
+        let text = problem(flags, variables);
+        assert!(text.starts_with(beginning), "{text}");
+    }
+
+    let Ok(Wish::Print(printed)) = wish(&["--print-config", "--peerserver"], &[]) else {
+        panic!("nothing is printed")
+    };
+    assert!(
+        printed.contains("\nlisten = [\"[::]:9000\"]\n"),
+        "{printed}"
+    );
+    let file = folder.file("printed.toml", &printed);
+    assert_eq!(config(&["--config", &file], &[]), Config::peerserver());
+}
+
+#[test]
+fn a_command_line_of_peerserver_translates() {
+    let flags = [
+        "--peerserver",
+        "--listen=127.0.0.1:9001",
+        "--peerjs-path=/myapp",
+        "--peerjs-key=mykey",
+        "--peerjs-expire-timeout=4000",
+        "--peerjs-alive-timeout=30000",
+        "--peerjs-concurrent-limit=100",
+        "--peerjs-allow-discovery",
+        "--trusted-proxy=loopback",
+        "--allow-origin=https://a.example",
+        "--allow-origin=https://b.example",
+    ];
+    let mut expected = Config::peerserver();
+    expected.listen = vec!["127.0.0.1:9001".parse().unwrap()];
+    expected.trusted_proxies = vec!["loopback".to_owned()];
+    expected.allowed_origins = vec![
+        "https://a.example".to_owned(),
+        "https://b.example".to_owned(),
+    ];
+    expected.peerjs.path = "/myapp".to_owned();
+    expected.peerjs.keys = vec!["mykey".to_owned()];
+    expected.peerjs.expire_timeout_ms = 4_000;
+    expected.peerjs.alive_timeout_ms = 30_000;
+    expected.peerjs.concurrent_limit = 100;
+    expected.peerjs.allow_discovery = true;
+    assert_eq!(config(&flags, &[]), expected);
 }
 
 #[test]

@@ -280,7 +280,7 @@ fn imports(source: &Source) -> Vec<String> {
 
 /// What each room may import of others, beside `std`. `net` and `fuzzing` may import everything.
 const OTHERS: &[(&str, &[&str])] = &[
-    ("config", &["clap", "toml", "serde", "serde_json"]),
+    ("config", &["clap", "ipnet", "toml", "serde", "serde_json"]),
     ("index", &["slab", "hashbrown"]),
     ("wheel", &[]),
     ("hub", &["hashbrown", "compact_str", "subtle"]),

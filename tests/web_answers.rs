@@ -48,7 +48,9 @@ fn ask_hub(config: &Config, line: &str, fields: &str, body: &str, status: &HubSt
             mail: &mut mail,
         },
     };
-    web.answer(&head, body.as_bytes(), behind)
+    let mut response = web.answer(&head, body.as_bytes(), behind);
+    web.cors().dress(&head, &mut response);
+    response
 }
 
 /// Asks as a browser asks for a page.
@@ -76,39 +78,25 @@ fn text(response: &Response) -> &str {
 }
 
 #[test]
-fn files_have_types_tags_and_origins() {
+fn files_have_types_and_tags_and_are_everybodys() {
     let cases = [
-        ("/", "text/html; charset=utf-8", None),
-        (
-            "/ok-peerconnection.js",
-            "text/javascript; charset=utf-8",
-            Some("*"),
-        ),
+        ("/", "text/html; charset=utf-8"),
+        ("/ok-peerconnection.js", "text/javascript; charset=utf-8"),
         (
             "/ok-peerconnection-min.js",
             "text/javascript; charset=utf-8",
-            Some("*"),
         ),
-        (
-            "/ok-peerconnection.mjs",
-            "text/javascript; charset=utf-8",
-            Some("*"),
-        ),
+        ("/ok-peerconnection.mjs", "text/javascript; charset=utf-8"),
         (
             "/ok-peerconnection.d.ts",
             "application/typescript; charset=utf-8",
-            Some("*"),
         ),
-        ("/favicon.ico", "image/svg+xml", Some("*")),
-        ("/peero.html", "text/html; charset=utf-8", None),
-        ("/peero.js", "text/javascript; charset=utf-8", Some("*")),
-        (
-            "/peero.d.ts",
-            "application/typescript; charset=utf-8",
-            Some("*"),
-        ),
+        ("/favicon.ico", "image/svg+xml"),
+        ("/peero.html", "text/html; charset=utf-8"),
+        ("/peero.js", "text/javascript; charset=utf-8"),
+        ("/peero.d.ts", "application/typescript; charset=utf-8"),
     ];
-    for (path, content_type, origin) in cases {
+    for (path, content_type) in cases {
         let response = get(path);
         assert_eq!(response.status, 200, "{path}");
         assert_eq!(response.content_type, content_type, "{path}");
@@ -119,7 +107,7 @@ fn files_have_types_tags_and_origins() {
         );
         assert_eq!(
             header(&response, "Access-Control-Allow-Origin"),
-            origin,
+            Some("*"),
             "{path}"
         );
         assert!(!response.body.is_empty(), "{path}");

@@ -207,6 +207,26 @@ fn connections_live_on_by_the_rules() {
 }
 
 #[test]
+fn an_origin_that_cannot_be_told_is_nobodys() {
+    let cases: [(&[u8], Option<&str>); 6] = [
+        (b"", None),
+        (b"Origin: http://page\r\n", Some("http://page")),
+        (b"oRIGIN:  http://page  \r\n", Some("http://page")),
+        (b"Origin:\r\n", Some("")),
+        (b"Origin: http://\xff\r\n", Some("null")),
+        (
+            b"Origin: http://page\r\nOrigin: http://page\r\n",
+            Some("null"),
+        ),
+    ];
+    for (fields, expected) in cases {
+        let request = [b"GET / HTTP/1.1\r\nHost: hub\r\n", fields, b"\r\n"].concat();
+        let (head, _) = parse_head(&request, 4_096).unwrap().expect("a whole head");
+        assert_eq!(head.origin(), expected, "{}", fields.escape_ascii());
+    }
+}
+
+#[test]
 fn a_handshake_is_answered_byte_for_byte() {
     // Key and answer are those of RFC 6455 section 1.3.
     let request = opened(&[

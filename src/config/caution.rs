@@ -2,7 +2,7 @@
 //!
 //! Called by `main` after the addresses are bound, for the log. Pure; refuses nothing, which is `Config::check`'s part.
 
-use super::{Config, value};
+use super::{Config, Proxies, value};
 use std::net::{IpAddr, SocketAddr};
 
 /// The warnings, a line each. `bound` are the addresses that the server really listens on.
@@ -25,6 +25,14 @@ pub fn cautions(config: &Config, bound: &[SocketAddr]) -> Vec<String> {
     }
     if config.encryption_key.is_none() {
         lines.push("without --encryption-key, user ids are shown to peers as they came".to_owned());
+    }
+    if Proxies::new(&config.trusted_proxies).is_ok_and(|proxies| proxies.are_too_many()) {
+        lines.push("--trusted-proxy holds for half of all addresses or more: whoever has one of them can take on any other".to_owned());
+    }
+    let peerjs = &config.peerjs;
+    if peerjs.on && peerjs.waiting_per_sender >= peerjs.waiting {
+        let (one, all) = (peerjs.waiting_per_sender, peerjs.waiting);
+        lines.push(format!("one PeerJS client alone may fill what may wait: it may have {one} messages waiting (--peerjs-max-waiting-per-sender) of {all} in all (--peerjs-max-waiting)"));
     }
     let limits = &config.limits;
     if limits.queue_bytes < limits.message_bytes {
@@ -97,5 +105,24 @@ mod tests {
         assert!(!told(&config, "127.0.0.1:1", "--max-queue-bytes"));
         config.limits.queue_bytes = config.limits.message_bytes - 1;
         assert!(told(&config, "127.0.0.1:1", "--max-queue-bytes"));
+        assert!(!told(&config, "127.0.0.1:1", "--peerjs-max-waiting"));
+        config.peerjs.waiting = config.peerjs.waiting_per_sender;
+        assert!(told(&config, "127.0.0.1:1", "--peerjs-max-waiting"));
+        config.peerjs.on = false;
+        assert!(!told(&config, "127.0.0.1:1", "--peerjs-max-waiting"));
+        for (range, is_too_much) in [
+            ("10.0.0.0/8", false),
+            ("loopback", false),
+            ("0.0.0.0/0", true),
+            ("128.0.0.0/1", true),
+            ("::/0", true),
+        ] {
+            config.trusted_proxies = vec![range.to_owned()];
+            assert_eq!(
+                told(&config, "127.0.0.1:1", "--trusted-proxy"),
+                is_too_much,
+                "{range}"
+            );
+        }
     }
 }

@@ -5,7 +5,7 @@
 
 use super::settings::variable;
 use super::value::{nearest, quote};
-use super::{Config, ConfigError, Form, Origin, SETTINGS, Setting, render};
+use super::{Config, ConfigError, Form, Origin, SETTINGS, Setting, preset, render, value};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -28,7 +28,7 @@ pub enum Wish {
 }
 
 /// Reads the settings from `arguments` (the first is the program's name), `variables` and the file that they name.
-/// Variables that do not begin with `PEERHUB_` are ignored, and so are empty ones.
+/// Variables that do not begin with `PEERHUB_` are ignored, but for PeerServer's own in its preset, and so are empty ones.
 ///
 /// # Errors
 /// The first mistake of the operator: file before environment before command line before what contradicts.
@@ -48,13 +48,24 @@ pub fn load(
         }
         Err(error) => return Err(ConfigError::Usage(usage_problem(&error))),
     };
-    let variables = own_variables(variables);
+    let variables = known_variables(variables);
     let mut loading = Loading::default();
+    let is_peerserver = wants_peerserver(&flags, &variables)?;
+    if is_peerserver {
+        loading.config = Config::peerserver();
+    }
     if let Some(path) = flags
         .get_one::<OsString>("config")
         .or(variables.get("PEERHUB_CONFIG"))
     {
         loading.take_file(Path::new(path))?;
+    }
+    if is_peerserver {
+        for variable in &preset::PEERSERVER_VARIABLES {
+            if let Some(text) = variables.get(variable.name) {
+                loading.take_foreign(variable, text)?;
+            }
+        }
     }
     for setting in SETTINGS {
         if let Some(text) = variables.get(&setting.variable()) {
@@ -76,6 +87,22 @@ pub fn load(
         config: Box::new(loading.config),
         remarks: loading.remarks,
     })
+}
+
+/// Whether the flag asks for PeerServer's defaults, or else the variable.
+fn wants_peerserver(
+    flags: &clap::ArgMatches,
+    variables: &BTreeMap<String, OsString>,
+) -> Result<bool, ConfigError> {
+    let (name, text) = match flags.get_one::<OsString>("peerserver") {
+        Some(text) => ("--peerserver", text),
+        None => match variables.get("PEERHUB_PEERSERVER") {
+            Some(text) => ("PEERHUB_PEERSERVER", text),
+            None => return Ok(false),
+        },
+    };
+    value::read_switch(&text.to_string_lossy())
+        .map_err(|problem| ConfigError::Usage(format!("{name}: {problem}")))
 }
 
 /// An I/O error in lower case and without its number: `no such file or directory`.
@@ -114,6 +141,22 @@ impl Loading {
         outcome.map_err(|problem| self.wrong(setting.name, problem))
     }
 
+    fn take_foreign(
+        &mut self,
+        variable: &preset::ForeignVariable,
+        text: &OsStr,
+    ) -> Result<(), ConfigError> {
+        let (setting, origin) = (variable.setting(), Origin::Foreign(variable.name));
+        let text = (variable.translate)(&text.to_string_lossy()).map_err(|problem| {
+            ConfigError::Value {
+                setting: setting.name,
+                origin: Some(origin.clone()),
+                problem,
+            }
+        })?;
+        self.take(setting, origin, [OsStr::new(&text)])
+    }
+
     fn take_file(&mut self, path: &Path) -> Result<(), ConfigError> {
         let at = |text: &str, offset: usize| {
             text.bytes()
@@ -142,7 +185,9 @@ impl Loading {
             let line = at(&text, key.span().start);
             let name: &str = key.get_ref();
             let Some(setting) = SETTINGS.iter().find(|setting| setting.name == name) else {
+                let is_flag = render::PROGRAM_FLAGS.iter().any(|flag| flag.name == name);
                 let hint = match nearest(name, SETTINGS.iter().map(|setting| setting.name)) {
+                    _ if is_flag => format!("--{name} is a flag of the program, not a setting"),
                     Some(near) => format!("did you mean {near}?"),
                     None => {
                         "the keys are the flags of peerhub --help without their dashes".to_owned()
@@ -222,7 +267,10 @@ impl Loading {
                 .filter(|flag| flag.has_variable)
                 .map(|flag| variable(flag.name)),
         );
-        for name in variables.keys().filter(|name| !known.contains(name)) {
+        let own = variables
+            .keys()
+            .filter(|name| name.starts_with("PEERHUB_") && !known.contains(name));
+        for name in own {
             let own_part = name.trim_start_matches("PEERHUB_");
             let candidates = known.iter().map(|name| name.trim_start_matches("PEERHUB_"));
             if let Some(near) = nearest(own_part, candidates) {
@@ -242,14 +290,22 @@ impl Loading {
     }
 }
 
-fn own_variables(
+/// The variables that may say something to us.
+fn known_variables(
     variables: impl IntoIterator<Item = (OsString, OsString)>,
 ) -> BTreeMap<String, OsString> {
+    let is_foreign = |name: &str| {
+        preset::PEERSERVER_VARIABLES
+            .iter()
+            .any(|variable| variable.name == name)
+    };
     let named = variables
         .into_iter()
         .filter_map(|(name, text)| Some((name.into_string().ok()?, text)));
     named
-        .filter(|(name, text)| name.starts_with("PEERHUB_") && !text.is_empty())
+        .filter(|(name, text)| {
+            (name.starts_with("PEERHUB_") || is_foreign(name)) && !text.is_empty()
+        })
         .collect()
 }
 

@@ -8,13 +8,17 @@
 //! - `settings` — what an entry of the table is and can do
 //! - `dialects` — what can be set of each dialect
 //! - `value` — text ↔ times, sizes, counts, addresses; `word` — texts that must look like something
-//! - `load` — flag over environment over file over default
+//! - `origin` — pages that may come in; `proxies` — addresses that may say for whom they come
+//! - `load` — flag over environment over file over default; `preset` — other defaults
 //! - `render` — the table as help, as TOML, as Markdown
 //! - `caution` — what the operator should know about the chosen settings
 
 mod caution;
 mod dialects;
 mod load;
+mod origin;
+mod preset;
+mod proxies;
 mod render;
 mod settings;
 mod table;
@@ -24,6 +28,8 @@ mod word;
 pub use caution::{browser_url, cautions};
 pub use dialects::{NetPeer, PeerJs, Peero, Relay};
 pub use load::{Wish, load, plain_words};
+pub use origin::Origins;
+pub use proxies::Proxies;
 pub use render::{markdown_table, toml_text};
 pub use settings::{Form, Group, Range, Setting};
 pub use table::SETTINGS;
@@ -47,6 +53,10 @@ pub enum Scope {
 pub struct Config {
     /// Addresses to listen on; port 0 lets the system choose.
     pub listen: Vec<SocketAddr>,
+    /// Origins of the pages that may come in, as [`Origins::new`] reads them; none lets in those of every origin.
+    pub allowed_origins: Vec<String>,
+    /// Addresses of proxies that may say for whom they come, as [`Proxies::new`] reads them.
+    pub trusted_proxies: Vec<String>,
     /// The passphrase that user ids are encrypted with; none lets user ids out as they came.
     pub encryption_key: Option<String>,
     /// Whether the debug stream (debout) may be received.
@@ -96,6 +106,8 @@ pub enum Origin {
     Flag,
     /// An environment variable.
     Variable,
+    /// An environment variable of this name, which is not the setting's own.
+    Foreign(&'static str),
     /// A line of the settings file, counted from 1.
     File(PathBuf, usize),
 }
@@ -151,6 +163,18 @@ impl Config {
             );
             return Err(wrong("request-timeout", problem));
         }
+        if self.peerjs.keys.is_empty() {
+            let problem = "names no key: write at least one, such as peerjs".to_owned();
+            return Err(wrong("peerjs-key", problem));
+        }
+        let state_bytes = self.netpeer.state.as_ref().map_or(0, String::len);
+        if state_bytes > self.limits.message_bytes {
+            let most = value::show_size(self.limits.message_bytes as u64);
+            let problem = format!(
+                "has {state_bytes} bytes, which is more than max-message-bytes, {most}: shorten the one or raise the other"
+            );
+            return Err(wrong("netpeer-state", problem));
+        }
         Ok(())
     }
 }
@@ -177,6 +201,7 @@ impl fmt::Display for ConfigError {
         match origin {
             None => write!(f, "{setting}: {problem}"),
             Some(Origin::Flag) => write!(f, "--{setting}: {problem}"),
+            Some(Origin::Foreign(name)) => write!(f, "{name}: {problem}"),
             Some(Origin::Variable) => write!(f, "{}: {problem}", settings::variable(setting)),
             Some(Origin::File(path, line)) => {
                 write!(f, "{}:{line}: {setting}: {problem}", path.display())
@@ -222,6 +247,8 @@ impl Default for Config {
     fn default() -> Config {
         Config {
             listen: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 3007))],
+            allowed_origins: Vec::new(),
+            trusted_proxies: Vec::new(),
             encryption_key: None,
             debout: false,
             remote_address: true,

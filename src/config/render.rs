@@ -18,20 +18,27 @@ pub(super) struct ProgramFlag {
 }
 
 /// The flags that are about the program.
-pub(super) const PROGRAM_FLAGS: [ProgramFlag; 4] = [
+pub(super) const PROGRAM_FLAGS: [ProgramFlag; 5] = [
     ProgramFlag {
         name: "config",
         short: None,
         placeholder: Some("FILE"),
         has_variable: true,
-        help: "Reads settings from a TOML file, whose keys are the flags without their dashes",
+        help: "Reads settings from a TOML file whose keys are the flags",
+    },
+    ProgramFlag {
+        name: "peerserver",
+        short: None,
+        placeholder: Some("true|false"),
+        has_variable: true,
+        help: "Takes PeerServer's defaults: every address, port PORT or 9000",
     },
     ProgramFlag {
         name: "print-config",
         short: None,
         placeholder: None,
         has_variable: false,
-        help: "Prints the settings in force as such a file, without secrets, and exits",
+        help: "Prints the settings in force as such a file, but no secrets",
     },
     ProgramFlag {
         name: "help",
@@ -117,6 +124,14 @@ fn program_argument(flag: &'static ProgramFlag) -> Arg {
         argument = argument.long_help(format!("{}\n[{}]", flag.help, variable(flag.name)));
     }
     match (flag.placeholder, flag.name) {
+        (Some(name), "peerserver") => argument
+            .value_name(name)
+            .value_parser(value_parser!(OsString))
+            .action(ArgAction::Set)
+            .num_args(0..=1)
+            .require_equals(true)
+            .default_missing_value("true")
+            .hide_default_value(true),
         (Some(name), _) => argument
             .value_name(name)
             .value_parser(value_parser!(OsString))
@@ -160,7 +175,7 @@ fn toml_line(setting: &Setting, config: &Config) -> String {
             let quoted: Vec<String> = shown
                 .split(',')
                 .filter(|text| !text.is_empty())
-                .map(|text| format!("\"{text}\""))
+                .map(|text| toml::Value::String(text.to_owned()).to_string())
                 .collect();
             format!("{name} = [{}]", quoted.join(", "))
         }

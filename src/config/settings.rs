@@ -129,11 +129,12 @@ impl Setting {
             Form::Addresses(place) => {
                 *place(config) = value::read_addresses(texts.iter().map(String::as_str))?
             }
-            Form::Secret(place) | Form::Maybe(place, _) => *place(config) = Some(text.to_owned()),
-            Form::Text(place, _) => text.clone_into(place(config)),
-            Form::Texts(place, _) => {
+            Form::Secret(place) => *place(config) = Some(text.to_owned()),
+            Form::Maybe(place, word) => *place(config) = Some((word.read)(text)),
+            Form::Text(place, word) => *place(config) = (word.read)(text),
+            Form::Texts(place, word) => {
                 let pieces = texts.iter().flat_map(|text| text.split(','));
-                *place(config) = pieces.map(|piece| piece.trim().to_owned()).collect();
+                *place(config) = pieces.map(word.read).collect();
             }
         }
         self.check(config)
@@ -161,11 +162,7 @@ impl Setting {
             Form::Maybe(place, word) => {
                 return place(&mut config).as_deref().map_or(Ok(()), word.check);
             }
-            Form::Texts(place, word) => {
-                return place(&mut config)
-                    .iter()
-                    .try_for_each(|text| (word.check)(text));
-            }
+            Form::Texts(place, word) => return check_texts(place(&mut config), word),
             Form::Time(place, range) => (*place(&mut config), *range),
             Form::Size(place, range) | Form::Count(place, range) => {
                 (*place(&mut config) as u64, *range)
@@ -310,6 +307,16 @@ fn check_addresses(addresses: &[SocketAddr]) -> Result<(), String> {
     for (index, address) in addresses.iter().enumerate() {
         if address.port() != 0 && addresses[..index].contains(address) {
             return Err(format!("{address} is there twice: write each address once"));
+        }
+    }
+    Ok(())
+}
+
+fn check_texts(texts: &[String], word: &Word) -> Result<(), String> {
+    for (index, text) in texts.iter().enumerate() {
+        (word.check)(text)?;
+        if texts[..index].contains(text) {
+            return Err(format!("{} is there twice: write each once", quote(text)));
         }
     }
     Ok(())

@@ -19,6 +19,22 @@ pub const SETTINGS: &[Setting] = &[
         common: true,
     },
     Setting {
+        name: "allow-origin",
+        group: Group::Serving,
+        help: "Origin of pages that may come in, such as https://app.example.org or https://*.example.org; may be given several \
+               times; without it, pages of every origin may; programs, which name none, always may",
+        form: Form::Texts(|config| &mut config.allowed_origins, word::ORIGIN),
+        common: false,
+    },
+    Setting {
+        name: "trusted-proxy",
+        group: Group::Serving,
+        help: "Address or range of a reverse proxy whose X-Forwarded-For or else Forwarded header names the client; may be given \
+               several times; loopback and private stand for such ranges",
+        form: Form::Texts(|config| &mut config.trusted_proxies, word::NETWORK),
+        common: false,
+    },
+    Setting {
         name: "encryption-key",
         group: Group::Serving,
         help: "Passphrase that user ids are encrypted with; if a file of that name exists, its trimmed content is the \

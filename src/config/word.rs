@@ -2,6 +2,8 @@
 //!
 //! Problems are worded to follow the setting's name, as everywhere in this room.
 
+use super::origin::{Origins, read_host, read_port};
+use super::proxies::Proxies;
 use super::value::quote;
 
 /// What one text of a setting looks like.
@@ -9,6 +11,8 @@ use super::value::quote;
 pub struct Word {
     /// What stands for it in the help.
     pub placeholder: &'static str,
+    /// The one form of the many in which a person may write the same.
+    pub read: fn(&str) -> String,
     /// Says what is wrong with a text and what would be right.
     pub check: fn(&str) -> Result<(), String>,
 }
@@ -16,6 +20,7 @@ pub struct Word {
 /// A key of PeerJS: it stands in paths.
 pub(super) const KEY: Word = Word {
     placeholder: "KEY",
+    read: trimmed,
     check: |text| match !text.is_empty() && text.bytes().all(is_plain) {
         true => Ok(()),
         false => Err(format!(
@@ -25,9 +30,13 @@ pub(super) const KEY: Word = Word {
     },
 };
 
-/// The path below which a dialect lies.
+/// The path below which a dialect lies. PeerServer takes one with a slash at its end too.
 pub(super) const PATH: Word = Word {
     placeholder: "PATH",
+    read: |text| match text.trim() {
+        "" => String::new(),
+        text => format!("/{}", text.trim_start_matches('/').trim_end_matches('/')),
+    },
     check: |text| {
         let parts = text.strip_prefix('/');
         let is_path = |parts: &str| {
@@ -49,6 +58,7 @@ pub(super) const PATH: Word = Word {
 /// The name of a member of a mesh.
 pub(super) const NAME: Word = Word {
     placeholder: "NAME",
+    read: trimmed,
     check: |text| match text.trim().is_empty() {
         false => Ok(()),
         true => Err("is empty: write a name such as hub".to_owned()),
@@ -58,24 +68,36 @@ pub(super) const NAME: Word = Word {
 /// A file that may not be there yet.
 pub(super) const FILE: Word = Word {
     placeholder: "FILE",
+    read: str::to_owned,
     check: |text| match text.is_empty() {
         false => Ok(()),
         true => Err("is empty: write the path of a file, or leave it out".to_owned()),
     },
 };
 
-/// A JSON text.
+/// A JSON text on one line, since it goes out as part of one. In JSON, line breaks stand only where spaces may.
 pub(super) const JSON: Word = Word {
     placeholder: "JSON",
-    check: |text| match serde_json::from_str::<serde::de::IgnoredAny>(text) {
-        Ok(_) => Ok(()),
-        Err(error) => Err(format!("{} is not JSON: {error}", quote(text))),
+    read: |text| match is_json(text) {
+        Ok(()) => text.trim().replace(['\r', '\n'], " "),
+        Err(_) => text.to_owned(),
+    },
+    check: |text| match is_json(text) {
+        Ok(()) if text.contains(['\r', '\n']) => {
+            Err("has a line break: write the JSON on one line".to_owned())
+        }
+        Ok(()) => Ok(()),
+        Err(error) => Err(format!(
+            "{} is not JSON: {error}: write for example {{\"round\":1}}",
+            quote(text)
+        )),
     },
 };
 
 /// The id of a relay node.
 pub(super) const NODE_ID: Word = Word {
     placeholder: "HEX",
+    read: |text| text.trim().to_ascii_lowercase(),
     check: |text| match text.len() == 40 && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         true => Ok(()),
         false => Err(format!(
@@ -88,6 +110,7 @@ pub(super) const NODE_ID: Word = Word {
 /// The URL of a WebSocket that others reach, by TLS or not.
 pub(super) const PUBLIC_URL: Word = Word {
     placeholder: "URL",
+    read: trimmed,
     check: |text| match is_url(text, &["ws://", "wss://"]) {
         true => Ok(()),
         false => Err(format!(
@@ -100,6 +123,7 @@ pub(super) const PUBLIC_URL: Word = Word {
 /// The URL of a WebSocket that the hub itself connects to.
 pub(super) const NODE_URL: Word = Word {
     placeholder: "URL",
+    read: trimmed,
     check: |text| match is_url(text, &["ws://"]) {
         true => Ok(()),
         false => Err(format!(
@@ -109,14 +133,147 @@ pub(super) const NODE_URL: Word = Word {
     },
 };
 
+/// An origin of pages, or those of all subdomains.
+pub(super) const ORIGIN: Word = Word {
+    placeholder: "ORIGIN",
+    read: trimmed,
+    check: |text| Origins::new(&[text.to_owned()]).map(drop),
+};
+
+/// An address, or a range of addresses.
+pub(super) const NETWORK: Word = Word {
+    placeholder: "ADDR|RANGE",
+    read: trimmed,
+    check: |text| Proxies::new(&[text.to_owned()]).map(drop),
+};
+
+fn trimmed(text: &str) -> String {
+    text.trim().to_owned()
+}
+
+fn is_json(text: &str) -> Result<(), serde_json::Error> {
+    serde_json::from_str::<serde::de::IgnoredAny>(text).map(drop)
+}
+
+/// Whether this is an absolute URL of one of these schemes: a host, perhaps a port, and what may follow but for a fragment,
+/// which WebSockets have none of. Without commas, which part the URLs of a list, and without what must be escaped.
 fn is_url(text: &str, schemes: &[&str]) -> bool {
     let rest = schemes.iter().find_map(|scheme| text.strip_prefix(scheme));
     rest.is_some_and(|rest| {
-        let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
-        !host.is_empty() && rest.bytes().all(|byte| byte.is_ascii_graphic())
+        let place_end = rest.find(['/', '?']).unwrap_or(rest.len());
+        let (place, target) = rest.split_at(place_end);
+        let port_start = place
+            .rfind(':')
+            .filter(|colon| !place[*colon..].contains(']'));
+        let (host, port) = place.split_at(port_start.unwrap_or(place.len()));
+        let is_letter = |byte: u8| byte.is_ascii_graphic() && !b"#,\"\\<>^`{|}".contains(&byte);
+        read_host(host).is_some()
+            && (port.is_empty() || read_port(&port[1..]).is_some())
+            && target.bytes().all(is_letter)
     })
 }
 
 fn is_plain(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A word, texts with what is read of them, and texts that are refused.
+    type Case<'a> = (&'a Word, &'a [(&'a str, &'a str)], &'a [&'a str]);
+
+    #[test]
+    fn words_and_what_they_refuse() {
+        let cases: [Case<'_>; 8] = [
+            (
+                &KEY,
+                &[("peerjs", "peerjs"), (" a-B_9 ", "a-B_9")],
+                &["", "a b", "a/b", "ä", "a.b", "a%20b"],
+            ),
+            (
+                &PATH,
+                &[
+                    ("/", "/"),
+                    ("//", "/"),
+                    ("/myapp", "/myapp"),
+                    ("/myapp/", "/myapp"),
+                    ("myapp", "/myapp"),
+                    ("/my/app.v1", "/my/app.v1"),
+                ],
+                &["", " ", "/a//b", "/a/../b", "/.", "/a b", "/a?b", "/ä"],
+            ),
+            (&NAME, &[(" hub ", "hub"), ("ä b", "ä b")], &["", "  "]),
+            (&FILE, &[("/a b/c", "/a b/c")], &[""]),
+            (
+                &JSON,
+                &[
+                    ("{\"a\":1}", "{\"a\":1}"),
+                    ("{\n\t\"a\":\r\n[]}\n", "{ \t\"a\":  []}"),
+                    ("0", "0"),
+                ],
+                &["", "{", "{} {}", "\"a\nb\"", "undefined"],
+            ),
+            (
+                &NODE_ID,
+                &[(
+                    "0123456789ABCDEF0123456789abcdef01234567",
+                    "0123456789abcdef0123456789abcdef01234567",
+                )],
+                &["", "0123", "g123456789abcdef0123456789abcdef01234567"],
+            ),
+            (
+                &PUBLIC_URL,
+                &[
+                    ("wss://hub.example.org", "wss://hub.example.org"),
+                    (
+                        "ws://[::1]:80/peer-relay?a=b",
+                        "ws://[::1]:80/peer-relay?a=b",
+                    ),
+                ],
+                &["http://hub.example.org", "hub.example.org", "wss://"],
+            ),
+            (
+                &NODE_URL,
+                &[
+                    (
+                        "ws://relay.example.org:8000/",
+                        "ws://relay.example.org:8000/",
+                    ),
+                    ("ws://192.0.2.1", "ws://192.0.2.1"),
+                    ("ws://[2001:db8::1]/", "ws://[2001:db8::1]/"),
+                ],
+                &[
+                    "wss://relay.example.org/",
+                    "ws:///",
+                    "ws://relay.example.org:0/",
+                    "ws://relay.example.org:65536/",
+                    "ws://relay.example.org:/",
+                    "ws://relay.example.org:http/",
+                    "ws://user@relay.example.org/",
+                    "ws://2001:db8::1/",
+                    "ws://[2001:db8::1/",
+                    "ws://relay.example.org/#top",
+                    "ws://relay.example.org/a,b",
+                    "ws://relay.example.org/\"",
+                    "ws://relay.example.org/\\",
+                    "ws://relay.example.org/a b",
+                ],
+            ),
+        ];
+        for (word, good, bad) in cases {
+            for (text, read) in good {
+                assert_eq!((word.read)(text), *read, "{text:?}");
+                assert_eq!((word.check)(read), Ok(()), "{text:?}");
+            }
+            for text in bad {
+                let problem = (word.check)(&(word.read)(text)).expect_err(text);
+                assert!(
+                    problem.contains("write") && !problem.contains('\n'),
+                    "{problem}"
+                );
+            }
+        }
+    }
 }

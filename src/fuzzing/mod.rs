@@ -3,6 +3,7 @@
 //! Owns: turning arbitrary bytes into operations, and the naive models that the real containers are compared with.
 //! Must not: be reachable without the feature `fuzzing`, or reach into private state: what a user could not see is not
 //! compared. Each `run` panics when container and model disagree.
+pub mod forwarded;
 pub mod http_head;
 pub mod hub_commands;
 mod hub_model;

@@ -19,8 +19,10 @@ pub(super) struct Conn<S> {
     pub(super) life: Life,
     /// It came when there was no place for it, however far its life has got.
     pub(super) refused: bool,
-    /// The peer's address as limits and other peers see it.
+    /// The peer's address as limits and other peers see it. That of a trusted proxy until an upgrade says for whom it comes.
     pub(super) remote: IpAddr,
+    /// It is one of those that are counted for its address.
+    pub(super) counted: bool,
     /// That address is another name for IPv6's own one of this machine, at which a peer may be reached when it is not at
     /// IPv4's.
     pub(super) is_v6_loopback: bool,
@@ -105,7 +107,7 @@ pub(super) enum Life {
 }
 
 impl<S: Socket> Conn<S> {
-    pub(super) fn new(socket: S, remote: IpAddr, life: Life) -> Conn<S> {
+    pub(super) fn new(socket: S, remote: IpAddr) -> Conn<S> {
         Conn {
             socket,
             out: OutQueue::new(),
@@ -113,9 +115,10 @@ impl<S: Socket> Conn<S> {
                 is_first: true,
                 ..Unfinished::default()
             }),
-            life,
-            refused: life == Life::Refused,
+            life: Life::Open,
+            refused: false,
             remote,
+            counted: false,
             is_v6_loopback: false,
             timer: TimerKey::NONE,
             put_off: None,

@@ -9,7 +9,7 @@ use super::entropy::Entropy;
 use super::log_limit::{LogLimit, limited};
 use super::out_queue::{Flushed, Frames, OutQueue, Span};
 use super::switchboard::{Census, Now};
-use crate::config::Config;
+use crate::config::{Config, Proxies};
 use crate::dialect::{Lent, Mail, Worlds, ok};
 use crate::hub::event::Outbox;
 use crate::hub::id::{FreshIds, Id};
@@ -39,6 +39,8 @@ pub(super) struct Floor<S> {
     pub(super) reader: ok::Reader,
     pub(super) writer: ok::Writer,
     pub(super) web: Web,
+    /// Whose word is taken for whom they come.
+    pub(super) proxies: Proxies,
     pub(super) wheel: Wheel<ConnKey>,
     pub(super) frames: Frames,
     /// Where an event becomes text before it becomes a frame.
@@ -201,18 +203,44 @@ impl<S: Socket> Floor<S> {
 
     /// Why a connection from this address cannot be taken in, if so.
     pub(super) fn refusal(&self, remote: IpAddr) -> Option<&'static str> {
-        let per_address = self.config.limits.connections_per_address;
         if self.draining {
             Some("the hub is shutting down")
         } else if self.conns.len() - self.refused_conns >= self.connections_max {
             Some("there are as many connections as there may be")
-        } else if per_address > 0
-            && self.per_address.get(&remote).copied().unwrap_or_default() >= per_address
-        {
-            Some("there are as many connections from this address as there may be")
+        } else if self.is_crowded(remote) {
+            Some(CROWDED)
         } else {
             None
         }
+    }
+
+    /// Whether there are as many connections from this address as there may be. A trusted proxy's own address never is: for
+    /// whom it comes shows at the upgrade, and until then the limit on all connections and the handshake's time bound it.
+    pub(super) fn is_crowded(&self, address: IpAddr) -> bool {
+        let most = self.config.limits.connections_per_address;
+        let count = || self.per_address.get(&address).copied().unwrap_or_default();
+        most > 0 && !self.proxies.trust(address) && count() >= most
+    }
+
+    /// Counts one more connection from this address, if such are counted.
+    pub(super) fn count(&mut self, address: IpAddr) -> bool {
+        let counted =
+            self.config.limits.connections_per_address > 0 && !self.proxies.trust(address);
+        if counted {
+            *self.per_address.entry(address).or_default() += 1;
+        }
+        counted
+    }
+
+    /// Counts and logs that somebody is turned away.
+    pub(super) fn turn_away(&mut self, remote: IpAddr, why: &str) {
+        self.census.refused += 1;
+        limited!(
+            self.refused_log,
+            self.now.monotonic_ms,
+            Level::Warn,
+            "a connection from {remote} is turned away: {why}"
+        );
     }
 
     /// The connection's deadline has passed.
@@ -292,7 +320,8 @@ impl<S: Socket> Floor<S> {
         let conn = self.conns.remove(key.index());
         if conn.refused {
             self.refused_conns -= 1;
-        } else if self.config.limits.connections_per_address > 0
+        }
+        if conn.counted
             && let Some(count) = self.per_address.get_mut(&conn.remote)
         {
             *count -= 1;
@@ -384,3 +413,6 @@ impl<S: Socket> Floor<S> {
         self.conn_of_peer[peer.index()] = key;
     }
 }
+
+/// Why nobody else is let in from an address.
+pub(super) const CROWDED: &str = "there are as many connections from this address as there may be";

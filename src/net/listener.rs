@@ -2,11 +2,12 @@
 
 use crate::config::plain_words;
 use mio::net::{TcpListener, TcpStream};
+use rustix::io::Errno;
 use rustix::process::{Resource, getrlimit, setrlimit};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::fmt;
 use std::io::{self, ErrorKind};
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// A socket that accepts.
 #[derive(Debug)]
@@ -43,9 +44,10 @@ impl Listener {
     /// Connections that may wait to be accepted; the system may allow fewer (`net.core.somaxconn`).
     const BACKLOG: i32 = 4096;
 
-    /// Listens on `address`. `only_v6` keeps IPv4 out of an IPv6 address that stands for all of the machine's.
+    /// Listens on `address`. `only_v6` keeps IPv4 out of an IPv6 address that stands for all of the machine's; otherwise, on a
+    /// machine without IPv6, all its IPv4 addresses are all that there are.
     pub(super) fn bind(address: SocketAddr, only_v6: bool) -> Result<Listener, StartError> {
-        let bound = || -> io::Result<Listener> {
+        let bound = |address: SocketAddr| -> io::Result<Listener> {
             let domain = Domain::for_address(address);
             let socket = Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?;
             if address.is_ipv6() {
@@ -64,7 +66,13 @@ impl Listener {
                 ready: false,
             })
         };
-        bound().map_err(|error| {
+        let listener = match bound(address) {
+            Err(error) if !only_v6 && has_no_ipv6(&error) && is_everywhere(address) => {
+                bound((Ipv4Addr::UNSPECIFIED, address.port()).into())
+            }
+            other => other,
+        };
+        listener.map_err(|error| {
             StartError(format!(
                 "cannot listen on {address}: {}",
                 plain_words(&error)
@@ -94,6 +102,17 @@ impl Listener {
     }
 }
 
+/// Whether this address is all of the machine's, IPv4 and IPv6.
+fn is_everywhere(address: SocketAddr) -> bool {
+    address.ip() == Ipv6Addr::UNSPECIFIED
+}
+
+/// Whether this is what the system says that knows no IPv6, or has it turned off.
+fn has_no_ipv6(error: &io::Error) -> bool {
+    let code = error.raw_os_error().map(Errno::from_raw_os_error);
+    matches!(code, Some(Errno::AFNOSUPPORT | Errno::ADDRNOTAVAIL))
+}
+
 /// Raises our limit on open files to what we are allowed; how many connections that leaves room for.
 pub(super) fn raise_connection_limit() -> usize {
     let mut limit = getrlimit(Resource::Nofile);
@@ -116,6 +135,16 @@ fn connections_within(files: u64) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_machine_without_ipv6_is_noticed() {
+        let says = |errno: Errno| has_no_ipv6(&io::Error::from(errno));
+        assert!(says(Errno::AFNOSUPPORT) && says(Errno::ADDRNOTAVAIL));
+        assert!(!says(Errno::ADDRINUSE) && !says(Errno::ACCESS));
+        let is_all = |address: &str| is_everywhere(address.parse().unwrap());
+        assert!(is_all("[::]:9000"));
+        assert!(!is_all("[::1]:9000") && !is_all("0.0.0.0:9000"));
+    }
 
     #[test]
     fn few_descriptors_still_leave_places() {

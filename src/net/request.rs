@@ -6,12 +6,14 @@
 
 use super::Socket;
 use super::conn::{Life, Party, Speech, Unfinished};
-use super::floor::Floor;
-use super::switchboard::Switchboard;
+use super::floor::{CROWDED, Floor};
+use super::switchboard::{Switchboard, plain_address};
 use crate::dialect::{Arrival, Dialect, Member};
 use crate::index::ConnKey;
 use crate::web::{Behind, Web};
-use crate::wire::{HttpFault, Response, Session, Upgrade, http_date, parse_head};
+use crate::wire::{
+    Head, HttpFault, Response, Session, Upgrade, client_address, http_date, parse_head,
+};
 use std::net::Ipv6Addr;
 
 /// What became of the bytes of one request.
@@ -92,21 +94,29 @@ impl<S: Socket> Switchboard<S> {
 impl<S: Socket> Floor<S> {
     /// Answers the request that `bytes` begin with, if it is all there.
     fn answer(&mut self, key: ConnKey, bytes: &[u8]) -> Outcome {
-        match self.try_answer(key, bytes) {
-            Ok(outcome) => outcome,
+        let (head, head_bytes) = match parse_head(bytes, self.config.limits.head_bytes) {
+            Ok(Some(whole)) => whole,
+            Ok(None) => return Outcome::Unfinished(bytes.len() + 1),
             Err(fault) => {
                 let head_only = bytes.starts_with(b"HEAD ");
                 self.respond(key, &fault.response(), head_only, false);
-                Outcome::Over
+                return Outcome::Over;
             }
-        }
+        };
+        self.try_answer(key, &head, head_bytes, bytes)
+            .unwrap_or_else(|fault| {
+                self.respond_to(key, &head, fault.response(), false);
+                Outcome::Over
+            })
     }
 
-    fn try_answer(&mut self, key: ConnKey, bytes: &[u8]) -> Result<Outcome, HttpFault> {
-        let limits = &self.config.limits;
-        let Some((head, head_bytes)) = parse_head(bytes, limits.head_bytes)? else {
-            return Ok(Outcome::Unfinished(bytes.len() + 1));
-        };
+    fn try_answer(
+        &mut self,
+        key: ConnKey,
+        head: &Head<'_>,
+        head_bytes: usize,
+        bytes: &[u8],
+    ) -> Result<Outcome, HttpFault> {
         let refused = self.conns[key.index()].life == Life::Refused || !self.status().ready;
         let upgrade = head.upgrade();
         if refused && !matches!(upgrade, Upgrade::No)
@@ -120,10 +130,11 @@ impl<S: Socket> Floor<S> {
                 let dialect = match Dialect::of_path(head.path, head.query, &self.config) {
                     Ok(dialect) => dialect,
                     Err(path) => {
-                        self.respond(key, &Web::misdirected(&path), false, false);
+                        self.respond_to(key, head, Web::misdirected(&path), false);
                         return Ok(Outcome::Over);
                     }
                 };
+                self.let_in(key, head, handshake.origin.as_deref())?;
                 self.say(key, |bytes| handshake.answer(bytes));
                 self.upgrade(key, dialect, head.query.unwrap_or_default());
                 return Ok(Outcome::Upgraded(head_bytes));
@@ -132,18 +143,14 @@ impl<S: Socket> Floor<S> {
             Upgrade::No => {}
         }
         let body_bytes = head.content_length()?.unwrap_or(0);
-        if body_bytes > limits.body_bytes as u64 {
+        if body_bytes > self.config.limits.body_bytes as u64 {
             return Err(HttpFault::new(413, "The request body is too large."));
         }
         let end = head_bytes + body_bytes as usize;
         let Some(body) = bytes.get(head_bytes..end) else {
             return Ok(Outcome::Unfinished(end));
         };
-        let body = if self.web.wants_body(&head) {
-            body
-        } else {
-            &[]
-        };
+        let body = if self.web.wants_body(head) { body } else { &[] };
         let status = self.status();
         let response = self.lend(|web, worlds, lent| {
             let behind = Behind {
@@ -151,14 +158,62 @@ impl<S: Socket> Floor<S> {
                 worlds,
                 lent,
             };
-            web.answer(&head, body, behind)
+            web.answer(head, body, behind)
         });
         let keep_alive = head.keep_alive() && self.status().ready;
-        self.respond(key, &response, head.is_head(), keep_alive);
+        self.respond_to(key, head, response, keep_alive);
         Ok(match keep_alive {
             true => Outcome::Answered(end),
             false => Outcome::Over,
         })
+    }
+
+    /// Whether a WebSocket may open for whoever asks, which settles who that is: a trusted proxy comes for another.
+    fn let_in(
+        &mut self,
+        key: ConnKey,
+        head: &Head<'_>,
+        origin: Option<&str>,
+    ) -> Result<(), HttpFault> {
+        let proxy = self.conns[key.index()].remote;
+        let client = match self.proxies.trust(proxy) {
+            true => plain_address(client_address(head, proxy, |address| {
+                self.proxies.trust(plain_address(address))
+            })),
+            false => proxy,
+        };
+        if let Some(fault) = self.web.cors().refusal(origin) {
+            // Cut short and escaped, what the page says stays within a line.
+            let origin: String = origin.unwrap_or_default().chars().take(100).collect();
+            self.turn_away(
+                client,
+                &format!("the setting allow-origin does not name its origin, {origin:?}"),
+            );
+            return Err(fault);
+        }
+        if client == proxy {
+            return Ok(());
+        }
+        if self.is_crowded(client) {
+            self.turn_away(client, CROWDED);
+            let text = "There are as many connections from your address as there may be.";
+            return Err(HttpFault::new(503, text));
+        }
+        self.conns[key.index()].remote = client;
+        self.conns[key.index()].counted = self.count(client);
+        Ok(())
+    }
+
+    /// Answers a request, and says which pages may read the answer.
+    fn respond_to(
+        &mut self,
+        key: ConnKey,
+        head: &Head<'_>,
+        mut response: Response,
+        keep_alive: bool,
+    ) {
+        self.web.cors().dress(head, &mut response);
+        self.respond(key, &response, head.is_head(), keep_alive);
     }
 
     fn respond(&mut self, key: ConnKey, response: &Response, head_only: bool, keep_alive: bool) {
@@ -173,8 +228,15 @@ impl<S: Socket> Floor<S> {
 
     /// A request that has begun is not all there in time.
     pub(super) fn answer_timeout(&mut self, key: ConnKey) {
-        let fault = HttpFault::new(408, "The request did not arrive in time.");
-        self.respond(key, &fault.response(), false, false);
+        let response = HttpFault::new(408, "The request did not arrive in time.").response();
+        let Speech::Http(unfinished) = &mut self.conns[key.index()].speech else {
+            unreachable!("only a request can be late");
+        };
+        let bytes = std::mem::take(unfinished).bytes;
+        match parse_head(&bytes, self.config.limits.head_bytes) {
+            Ok(Some((head, _))) => self.respond_to(key, &head, response, false),
+            Ok(None) | Err(_) => self.respond(key, &response, false, false),
+        }
     }
 
     /// Turns an HTTP connection into a WebSocket of this dialect.

@@ -7,10 +7,10 @@ use super::Socket;
 use super::conn::{Conn, Life, Party, Speech};
 use super::entropy::Entropy;
 use super::floor::Floor;
-use super::log_limit::{LogLimit, limited};
+use super::log_limit::LogLimit;
 use super::out_queue::Frames;
 use super::turns::Turns;
-use crate::config::Config;
+use crate::config::{Config, Proxies};
 use crate::dialect::ok::{self, user_id::UserIdCipher};
 use crate::dialect::{Mail, Worlds};
 use crate::hub::event::Outbox;
@@ -21,9 +21,8 @@ use crate::index::{Key, TimerKey};
 use crate::web::Web;
 use crate::wheel::Wheel;
 use crate::wire::Parser;
-use log::Level;
 use slab::Slab;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::hash::RandomState;
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -119,6 +118,8 @@ impl<S: Socket> Switchboard<S> {
                 reader: ok::Reader::new(limits.clone(), cipher),
                 writer: ok::Writer::new(config.remote_address, limits.queue_bytes),
                 web: Web::new(env!("CARGO_PKG_VERSION"), clock, &config),
+                proxies: Proxies::new(&config.trusted_proxies)
+                    .expect("checked settings hold no bad proxies"),
                 connections_max: limits.connections.min(connections_max).min(Hub::CAPACITY),
                 conns: Slab::new(),
                 conn_of_peer: Vec::new(),
@@ -173,25 +174,15 @@ impl<S: Socket> Switchboard<S> {
         let is_v6_loopback = remote == IpAddr::from(Ipv6Addr::LOCALHOST);
         let remote = plain_address(remote);
         let refusal = floor.refusal(remote);
-        let life = match refusal {
-            None => Life::Open,
+        let mut conn = Conn::new(socket, remote);
+        match refusal {
+            None => conn.counted = floor.count(remote),
             Some(why) => {
-                floor.census.refused += 1;
-                limited!(
-                    floor.refused_log,
-                    floor.now.monotonic_ms,
-                    Level::Warn,
-                    "a connection from {remote} is turned away: {why}"
-                );
-                Life::Refused
+                floor.turn_away(remote, why);
+                floor.refused_conns += 1;
+                (conn.life, conn.refused) = (Life::Refused, true);
             }
-        };
-        if life == Life::Refused {
-            floor.refused_conns += 1;
-        } else if floor.config.limits.connections_per_address > 0 {
-            *floor.per_address.entry(remote).or_default() += 1;
         }
-        let mut conn = Conn::new(socket, remote, life);
         conn.is_v6_loopback = is_v6_loopback;
         let key = ConnKey::at(floor.conns.insert(conn));
         floor.arm(key, floor.config.handshake_timeout_ms);
@@ -315,6 +306,15 @@ impl<S: Socket> Switchboard<S> {
         assert_eq!(refused, floor.refused_conns);
         assert!(refused <= Self::REFUSED_MAX);
         assert!(floor.conns.len() - refused <= floor.connections_max);
+        let mut counts: BTreeMap<IpAddr, usize> = BTreeMap::new();
+        for (_, conn) in floor.conns.iter().filter(|(_, conn)| conn.counted) {
+            *counts.entry(conn.remote).or_default() += 1;
+        }
+        assert_eq!(counts.len(), floor.per_address.len());
+        for (address, count) in counts {
+            assert_eq!(floor.per_address.get(&address), Some(&count), "{address}");
+            assert!(count <= floor.config.limits.connections_per_address);
+        }
     }
 
     fn expire(&mut self) {
@@ -342,7 +342,7 @@ impl<S: Socket> Switchboard<S> {
 }
 
 /// An address as peers know it: IPv4 in IPv6 as IPv4, and one name for this machine.
-fn plain_address(address: IpAddr) -> IpAddr {
+pub(super) fn plain_address(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(Ipv6Addr::LOCALHOST) => IpAddr::from([127, 0, 0, 1]),
         address => address,

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::assets::{FULL_PATH, MINIMIZED_PATH};
-use super::{ALLOW_ORIGIN, NO_CACHE, Web};
+use super::{NO_CACHE, Web};
 use crate::wire::{Head, Response};
 
 /// A call, as far as it can be read: each function reads its own parameters.
@@ -133,7 +133,7 @@ fn json_response(status: u16, body: &impl Serialize) -> Response {
         .expect("structures of strings, numbers and booleans can always be written as JSON");
     Response {
         content_type: "application/json",
-        headers: vec![NO_CACHE, ALLOW_ORIGIN],
+        headers: vec![NO_CACHE],
         ..Response::text(status, body)
     }
 }

@@ -7,8 +7,8 @@ use std::borrow::Cow;
 
 use sha2::{Digest, Sha256};
 
+use super::Field;
 use super::spoken::{self, Spoken};
-use super::{ALLOW_ORIGIN, Field};
 use crate::config::Config;
 use crate::wire::{Head, Response};
 
@@ -103,25 +103,13 @@ impl Asset {
     /// A page for people.
     fn page(path: &'static str, about: &'static str, html: String) -> Asset {
         let policy = content_security_policy(&html);
-        let mut asset = Asset::served(path, about, html.into_bytes(), "text/html; charset=utf-8");
+        let mut asset = Asset::new(path, about, html.into_bytes(), "text/html; charset=utf-8");
         let policy = ("Content-Security-Policy", policy.into());
         asset.headers.push(policy);
         asset
     }
 
-    /// A file that pages of every origin may read.
     fn new(
-        path: &'static str,
-        about: &'static str,
-        bytes: impl Into<Cow<'static, [u8]>>,
-        content_type: &'static str,
-    ) -> Asset {
-        let mut asset = Asset::served(path, about, bytes, content_type);
-        asset.headers.push(ALLOW_ORIGIN);
-        asset
-    }
-
-    fn served(
         path: &'static str,
         about: &'static str,
         bytes: impl Into<Cow<'static, [u8]>>,

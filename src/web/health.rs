@@ -1,6 +1,6 @@
 //! `/healthz`: whether the hub is up, for load balancers, service managers and people.
 
-use super::{ALLOW_ORIGIN, NO_CACHE};
+use super::NO_CACHE;
 use crate::dialect::netpeer::MeshStatus;
 use crate::wire::Response;
 
@@ -38,7 +38,7 @@ pub(super) fn answer(status: &HubStatus, version: &str) -> Response {
     }
     Response {
         content_type: "application/json",
-        headers: vec![NO_CACHE, ALLOW_ORIGIN],
+        headers: vec![NO_CACHE],
         ..Response::text(code, format!("{body}\n"))
     }
 }

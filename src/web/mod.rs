@@ -5,10 +5,12 @@
 //! it has is the function it was built with. Paths and answers are those of PROTOCOLS.md section 1, "HTTP beside it".
 //!
 //! [`Web::answer`] routes; the files are in `assets`, `POST /api` in `api`, `/healthz` in `health`, the list of dialects in
-//! `spoken`; `peerjs` is what clients of PeerJS ask for.
+//! `spoken`; `peerjs` is what clients of PeerJS ask for. Which pages may read an answer, whoever made it, is for `cors` to
+//! say.
 
 mod api;
 mod assets;
+mod cors;
 mod health;
 pub mod peerjs;
 mod spoken;
@@ -20,12 +22,14 @@ use crate::dialect::{Lent, Worlds};
 use crate::wire::{Head, Response};
 
 use assets::Asset;
+pub use cors::Cors;
 pub use health::HubStatus;
 
 /// Everything that the port answers to plain HTTP. Built once.
 #[derive(Debug)]
 pub struct Web {
     assets: Vec<Asset>,
+    cors: Cors,
     /// What is spoken beside HTTP, for people.
     spoken: String,
     version: &'static str,
@@ -60,17 +64,23 @@ enum Route<'a> {
 
 impl Web {
     /// Builds the answers that never change and their entity tags. `version` is shown to people and scripts; `clock_ms` is
-    /// a clock in milliseconds that never goes back, by which `POST /api` says how long it took; `config` says which
-    /// dialects are on.
+    /// a clock in milliseconds that never goes back, by which `POST /api` says how long it took; `config`, which is checked,
+    /// says which dialects are on and which pages may come in.
     pub fn new(version: &'static str, clock_ms: fn() -> u64, config: &Config) -> Web {
         let spoken = spoken::all(config);
         Web {
             assets: assets::all(version, config, &spoken),
             spoken: spoken::lines(&spoken),
+            cors: Cors::new(config),
             version,
             clock_ms,
             peerjs: peerjs::Site::of(config),
         }
+    }
+
+    /// Which pages may come in and read answers.
+    pub fn cors(&self) -> &Cors {
+        &self.cors
     }
 
     /// The answer to an upgrade of a PeerJS client at a wrong path. `path` is the right one.
@@ -199,17 +209,10 @@ impl Web {
     }
 }
 
-/// Answers what a page of another origin, or anyone, may do here (Fetch standard, CORS protocol).
+/// Answers what may be done here; `cors` adds what pages of another origin may.
 fn preflight(route: Route<'_>) -> Response {
-    let methods = methods(route);
     Response {
-        headers: vec![
-            ("Allow", methods.into()),
-            ALLOW_ORIGIN,
-            ("Access-Control-Allow-Methods", methods.into()),
-            ("Access-Control-Allow-Headers", "Content-Type".into()),
-            ("Access-Control-Max-Age", "86400".into()),
-        ],
+        headers: vec![("Allow", methods(route).into())],
         ..Response::text(204, "")
     }
 }
@@ -227,9 +230,6 @@ fn methods(route: Route<'_>) -> &'static str {
 
 /// A header field of an answer.
 type Field = (&'static str, Cow<'static, str>);
-
-/// Lets pages of every origin read the answer: it is the same for everybody.
-const ALLOW_ORIGIN: Field = ("Access-Control-Allow-Origin", Cow::Borrowed("*"));
 
 /// An answer that must not be kept.
 const NO_CACHE: Field = ("Cache-Control", Cow::Borrowed("no-store"));

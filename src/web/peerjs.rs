@@ -91,12 +91,8 @@ impl Site {
     /// Lines for the list of what works here.
     pub(super) fn describe(&self, text: &mut String) {
         let key = self.keys.first().map_or("peerjs", |key| key);
-        for (path, about) in [
-            (format!("{}/{key}/id", self.base), "a fresh id for PeerJS"),
-            (format!("{}/peerjs", self.base), "the WebSocket of PeerJS"),
-        ] {
-            text.push_str(&format!("  GET  {path:<27} {about}\n"));
-        }
+        let path = format!("{}/{key}/id", self.base);
+        text.push_str(&format!("  GET  {path:<27} a fresh id for PeerJS\n"));
     }
 }
 

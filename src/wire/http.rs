@@ -43,7 +43,7 @@ pub struct WebSocketRequest {
     pub accept: String,
     /// The first sub-protocol offered, which the answer takes up.
     pub protocol: Option<String>,
-    /// The page that opens the connection, as browsers say it.
+    /// [`Head::origin`].
     pub origin: Option<String>,
 }
 
@@ -143,6 +143,26 @@ impl<'a> Head<'a> {
     pub fn header_text(&self, name: &str) -> Option<&'a str> {
         self.header(name)
             .and_then(|value| std::str::from_utf8(value).ok())
+    }
+
+    /// The values of all header fields called `name`, whatever the case, in order. O(fields).
+    pub fn values<'s>(&'s self, name: &'s str) -> impl Iterator<Item = &'a [u8]> + 's {
+        self.headers
+            .iter()
+            .filter(move |field| field.name.eq_ignore_ascii_case(name))
+            .map(|field| field.value)
+    }
+
+    /// The origin of the page that makes the request, as browsers say it; programs say none. What is no text, or is there
+    /// twice, counts as `null`, the origin of those that have none.
+    pub fn origin(&self) -> Option<&'a str> {
+        self.header("origin")?;
+        let origin = one(self.values("origin"));
+        Some(
+            origin
+                .and_then(|origin| std::str::from_utf8(origin).ok())
+                .unwrap_or("null"),
+        )
     }
 
     /// Whether the answer must not have a body.
@@ -256,16 +276,8 @@ impl<'a> Head<'a> {
         Ok(WebSocketRequest {
             accept: derive_accept_key(key),
             protocol,
-            origin: self.header_text("origin").map(str::to_owned),
+            origin: self.origin().map(str::to_owned),
         })
-    }
-
-    /// The values of all header fields called `name`, in order.
-    fn values<'s>(&'s self, name: &'s str) -> impl Iterator<Item = &'a [u8]> + 's {
-        self.headers
-            .iter()
-            .filter(move |field| field.name.eq_ignore_ascii_case(name))
-            .map(|field| field.value)
     }
 
     /// Whether a comma-separated list, which may be spread over several fields, has `token` in it, whatever the case.

@@ -5,10 +5,11 @@
 //! httparse and nothing of ours.
 //!
 //! HTTP requests are read by [`parse_head`]; one that
-//! upgrades ([`Head::upgrade`]) is answered by [`WebSocketRequest::answer`], and from then on its bytes go through a
+//! upgrades ([`Head::upgrade`]), perhaps for somebody else ([`client_address`]), is answered by [`WebSocketRequest::answer`], and from then on its bytes go through a
 //! [`Session`], which borrows the loop's one [`Parser`] and keeps memory of its own only while a message is half read.
 //! Frames towards the peer are made by [`frame`], without state.
 
+pub mod forwarded;
 pub mod frame;
 pub mod http;
 pub mod lines;
@@ -16,6 +17,7 @@ mod measure;
 pub mod response;
 pub mod session;
 
+pub use forwarded::client_address;
 pub use http::{Head, HttpFault, Upgrade, WebSocketRequest, parse_head};
 pub use lines::{LineFeed, LineTooLong, Lines};
 pub use response::{Response, http_date};

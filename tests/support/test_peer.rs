@@ -54,9 +54,14 @@ pub enum Heard {
 impl TestPeer {
     /// A peer that asks for the upgrade on this path.
     pub fn new(wire: Wire, path: &str) -> TestPeer {
+        TestPeer::with_fields(wire, path, "")
+    }
+
+    /// The same with these header fields, each with its line's end.
+    pub fn with_fields(wire: Wire, path: &str, fields: &str) -> TestPeer {
         let head = format!(
             "GET {path} HTTP/1.1\r\nHost: hub.example\r\nUpgrade: websocket\r\nConnection: keep-alive, Upgrade\r\n\
-             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{fields}\r\n"
         );
         wire.send(head.as_bytes());
         TestPeer::at(Stage::Upgrading, wire)

@@ -92,3 +92,14 @@ impl Refusals {
         self.0.len() <= Self::MOST
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn idle_clients_are_small() {
+        // The names 16, two numbers of 8, the refusals 8, six keys and numbers of 4, the standing 1; in eights.
+        assert_eq!(size_of::<Client>(), 72);
+    }
+}
