@@ -98,7 +98,7 @@ for (const version of versions) {
 
 	test(`${name}: a peer that is destroyed`, async (t) => {
 		const [from, to] = await pages.connected(t, version, server);
-		await to.evaluate(() => window.peer.destroy());
+		await to.evaluate(() => window.endSocket("destroy"));
 		await heard(to, "close");
 		await heard(from, "connection close");
 		// Its id is nobody's now.

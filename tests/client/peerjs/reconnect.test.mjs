@@ -20,10 +20,8 @@ for (const version of versions) {
 
 	test(`${name}: disconnect, then reconnect`, async (t) => {
 		const [from, to] = await pages.connected(t, version, server);
-		await to.evaluate(() => {
-			window.peer.disconnect();
-			return window.heard("disconnected");
-		});
+		await to.evaluate(() => window.endSocket("disconnect"));
+		await heard(to, "disconnected");
 		await echoes(from, "without the server");
 		await to.evaluate(() => window.peer.reconnect());
 		assert.equal(await heard(to, "open", 2), to.peerId);

@@ -10,6 +10,7 @@ import { EVENT_MS, startBrowser } from "./browser.mjs";
 // run there without any shim: the old ones' callbacks, `addStream`, `onaddstream` and `url` of an ICE server still work.
 //  - 0.3.x has no heartbeats: its WebSocket and nothing else shows that it lives.
 //  - 0.3.20 forgets the key that it is given and always comes with "peerjs".
+//  - 0.3.x takes the end of its old WebSocket for that of its new one when it reconnects before the old one is closed.
 //  - 0.3.x throws where nobody can catch it when it may not list the peers.
 //  - 1.5.5 calls "binary-utf8" "binary" on the wire, and its error on a forbidden listing has no text.
 export const versions = [
@@ -188,6 +189,14 @@ function pageTools(patience) {
 			watchCall(call);
 			call.answer(await window.ownStream());
 		});
+	};
+
+	/** Lets the peer end its WebSocket by this method; resolves when the server has closed it too. */
+	window.endSocket = (method) => {
+		const socket = window.peer.socket._socket;
+		const closed = new Promise((resolve) => socket.addEventListener("close", resolve));
+		window.peer[method]();
+		return closed.then(() => undefined);
 	};
 
 	window.connectTo = (id, options) => watchConnection(window.peer.connect(id, { reliable: true, ...options }), { echoes: false });
