@@ -397,7 +397,7 @@ fn peers_behind_a_trusted_proxy_have_their_own_addresses() {
         ),
         (
             "10.0.0.1",
-            "Forwarded: for=\"[2001:db8::7]:4711\";proto=https\r\nX-Forwarded-For: 203.0.113.1\r\n",
+            "Forwarded: for=\"[2001:db8::7]:4711\";proto=https\r\n",
             "2001:db8::7",
         ),
         (

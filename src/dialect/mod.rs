@@ -163,7 +163,7 @@ impl Worlds {
         mesh.join(arrival, lent).map(Member::NetPeer)
     }
 
-    /// A member has sent a message. A fault is its own, and it has been told if its dialect has words for that.
+    /// A member has sent a message. A fault is its own; `complain` tells it.
     pub fn hear(&mut self, member: Member, text: &str, lent: Lent<'_>) -> Result<(), PeerFault> {
         match member {
             Member::PeerJs(client) => self
@@ -181,6 +181,22 @@ impl Worlds {
                 .map(|lobby| lobby.hear(visitor, text, lent)),
         }
         .expect("a member's world is on")
+    }
+
+    /// Tells a member what is wrong with what it has sent, if its dialect has words for that.
+    pub fn complain(&mut self, member: Member, fault: &PeerFault, lent: Lent<'_>) {
+        match member {
+            Member::PeerJs(client) => {
+                let realm = self.peerjs.as_ref().expect("a member's world is on");
+                realm.complain(client, fault, lent);
+            }
+            Member::Peero(visitor) => {
+                let lobby = self.peero.as_ref().expect("a member's world is on");
+                lobby.complain(visitor, fault, lent);
+            }
+            // A node has no words for it, and a host is told by what ends its connection.
+            Member::Relay(_) | Member::NetPeer(_) => {}
+        }
     }
 
     /// What this message of a member passed on has reached nobody, since the connection that it was for is ending.

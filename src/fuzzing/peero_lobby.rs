@@ -185,7 +185,12 @@ impl Twin {
     }
 
     fn hears(&mut self, speaker: &Model, message: &str, outcome: Result<(), &'static str>) {
-        let heard = self.with_lobby(|lobby, lent| lobby.hear(speaker.member, message, lent));
+        let member = speaker.member;
+        let heard = self.with_lobby(|lobby, lent| lobby.hear(member, message, lent));
+        if let Err(fault) = &heard {
+            assert!(self.told().is_empty(), "{message}");
+            self.with_lobby(|lobby, lent| lobby.complain(member, fault, lent));
+        }
         assert_eq!(heard.map_err(|fault| fault.code), outcome, "{message}");
     }
 

@@ -8,6 +8,7 @@ use super::conn::{Life, Party, Speech};
 use super::floor::Floor;
 use super::log_limit::limited;
 use super::switchboard::Switchboard;
+use crate::dialect::Member;
 use crate::hub::command::PeerFault;
 use crate::index::ConnKey;
 use crate::index::PeerKey;
@@ -108,7 +109,7 @@ impl<S: Socket> Floor<S> {
                     self.with_worlds(|worlds, lent| worlds.undelivered(member, text, lent));
                 }
                 if let Err(fault) = heard {
-                    self.count_fault(key, &fault);
+                    self.complain_to_member(key, member, &fault);
                 }
             }
             Party::Echo => self.say(key, |bytes| frame::write_text(text.as_bytes(), bytes)),
@@ -129,14 +130,20 @@ impl<S: Socket> Floor<S> {
                 let fault = PeerFault::new("E_NOTUTF8", text);
                 match party {
                     Party::Peer(peer) => self.complain(peer, fault, None),
-                    Party::Member(_) => self.count_fault(key, &fault),
+                    Party::Member(member) => self.complain_to_member(key, member, &fault),
                     Party::Echo | Party::Nobody => {}
                 }
             }
         }
     }
 
-    /// Counts and logs the fault of a member, whose world has told it if it has words for that.
+    /// Counts and logs the fault of a member, and tells it if its dialect has words for that.
+    fn complain_to_member(&mut self, key: ConnKey, member: Member, fault: &PeerFault) {
+        self.count_fault(key, fault);
+        self.with_worlds(|worlds, lent| worlds.complain(member, fault, lent));
+    }
+
+    /// Counts and logs the fault of somebody who is no peer of the hub.
     pub(super) fn count_fault(&mut self, key: ConnKey, fault: &PeerFault) {
         self.census.faults += 1;
         limited!(

@@ -9,13 +9,14 @@ use std::net::IpAddr;
 
 /// The address of the one for whom `proxy`, whose word is taken, has made this request: of those that the request names,
 /// the last one that `is_trusted` does not hold for. Where the trail ends or makes no sense, the last that made sense, be
-/// it the proxy's own. `Forwarded` counts if it is there at all, else `X-Forwarded-For`. O(fields).
+/// it the proxy's own. `X-Forwarded-For` counts if it is there at all, else `Forwarded`: most proxies know the first alone,
+/// and pass on whatever a client has written into the other. O(fields).
 pub fn client_address(
     head: &Head<'_>,
     proxy: IpAddr,
     is_trusted: impl Fn(IpAddr) -> bool,
 ) -> IpAddr {
-    let forwarded = head.header("forwarded").is_some();
+    let forwarded = head.header("x-forwarded-for").is_none();
     let name = if forwarded {
         "forwarded"
     } else {
@@ -236,7 +237,7 @@ mod tests {
             assert_eq!(found, expected, "{value:?}");
         }
         let both = "X-Forwarded-For: 198.51.100.9\r\nForwarded: for=192.0.2.1\r\n";
-        assert_eq!(client(both), "192.0.2.1");
+        assert_eq!(client(both), "198.51.100.9");
         let lines = "Forwarded: for=192.0.2.1\r\nForwarded: for=10.0.0.2\r\n";
         assert_eq!(client(lines), "192.0.2.1");
     }

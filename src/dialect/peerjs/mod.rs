@@ -15,9 +15,9 @@
 //! - A client that says `LEAVE` to nobody gives its id up, but its connection stays and may go on speaking under that id
 //!   for as long as nobody else has it; from then on it is read over (`leave.txt`). PeerServer lets it speak, and even
 //!   unregister, in the other's name.
-//! - A wrong message of a client that is open is counted and read over. `ERROR` is kept for those that are not let in,
-//!   since PeerJS ends itself and all its connections at that word, and a page that connects to `undefined` sends wrong
-//!   messages (`wrong.txt`).
+//! - `ERROR` makes PeerJS end itself and all its connections. So a client that is open is told it only for what no PeerJS
+//!   sends: text that is no message of any type. Messages without a destination, which it sends when a page connects to
+//!   `undefined`, are counted and read over, as by PeerServer (`wrong.txt`).
 //! - No letters ever wait for a registered client: they are delivered when it registers. So there is nothing to drop when
 //!   a silent client is removed; what PeerServer drops then is always empty.
 //! - Any message is a sign of life, not only `HEARTBEAT` (`alive.txt`): a client of the 0.3 line sends no heartbeats.

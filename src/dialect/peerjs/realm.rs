@@ -134,8 +134,7 @@ impl Realm {
     /// A client has sent a message. O(bytes), whatever waits.
     ///
     /// # Errors
-    /// The client's fault, of which it is not told: the one word for that, `ERROR`, makes PeerJS end the client and all
-    /// its connections, where a PeerServer reads the message over (`wrong.txt`).
+    /// The client's fault.
     pub fn hear(
         &mut self,
         member: ClientKey,
@@ -143,6 +142,20 @@ impl Realm {
         mut lent: Lent<'_>,
     ) -> Result<(), PeerFault> {
         self.obey(member, text, &mut lent)
+    }
+
+    /// Tells a client that what it has sent is no message at all. Of other faults it is not told, since the one word for
+    /// them, `ERROR`, makes PeerJS end the client and all its connections, and PeerJS itself sends messages without a
+    /// destination when a page connects to `undefined` (`wrong.txt`).
+    pub fn complain(&self, member: ClientKey, fault: &PeerFault, lent: Lent<'_>) {
+        if matches!(
+            fault.code,
+            "E_NOTJSON" | "E_NOTUTF8" | "E_TOODEEP" | "E_UNKNOWNTYPE"
+        ) {
+            let conn = self.clients[member].conn;
+            lent.mail
+                .tell(conn, |out| outbound::error(&fault.text, out));
+        }
     }
 
     /// What this message passed on has reached nobody, since the connection that it was for is ending: its sender is told

@@ -72,26 +72,29 @@ impl Lobby {
         Some(member)
     }
 
-    /// A member has sent a message. What is wrong with it the member is told here; the caller counts it. O(receivers)
-    /// for a signal, O(visitors) for the list of them.
+    /// A member has sent a message. O(receivers) for a signal, O(visitors) for the list of them.
+    ///
+    /// # Errors
+    /// The member's fault.
     pub fn hear(
         &mut self,
         member: VisitorKey,
         text: &str,
         lent: Lent<'_>,
     ) -> Result<(), PeerFault> {
-        let heard = self.reader.read(text).and_then(|said| match said {
+        match self.reader.read(text)? {
             Said::Register => {
                 self.introduce(member, lent.mail);
                 Ok(())
             }
             Said::Signal(signal) => self.pass_on(member, &signal, lent.mail),
-        });
-        if let Err(fault) = &heard {
-            let conn = self.visitors[member].conn;
-            lent.mail.tell(conn, |out| outbound::error(fault, out));
         }
-        heard
+    }
+
+    /// Tells a member what is wrong with what it has sent.
+    pub fn complain(&self, member: VisitorKey, fault: &PeerFault, lent: Lent<'_>) {
+        let conn = self.visitors[member].conn;
+        lent.mail.tell(conn, |out| outbound::error(fault, out));
     }
 
     /// A member's connection is ending: it is forgotten, and the others are told. O(visitors).
