@@ -280,12 +280,9 @@ impl Pairs {
         // The end of the one who flooded was seen before the end of his thread, but not by everybody yet.
         loop {
             self.peero[0].say(&json!({"type": "register"}));
-            let listed = loop {
-                let message = self.peero[0].next_but(&["announce", "remove", "id"]);
-                assert_eq!(message["type"], "peers");
-                break message["peers"].clone();
-            };
-            if listed == json!([self.peero_ids[1]]) {
+            let message = self.peero[0].next_but(&["announce", "remove", "id"]);
+            assert_eq!(message["type"], "peers");
+            if message["peers"] == json!([self.peero_ids[1]]) {
                 break;
             }
         }
