@@ -41,7 +41,7 @@ fn the_readme_lists_the_codes_of_the_hub_and_no_others() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let readme = fs::read_to_string(root.join("README.md")).expect("README.md can be read");
     let (_, behaviour) = readme
-        .split_once("\n## How it behaves\n")
+        .split_once("\n## ok-peerhub: the hub's own protocol\n")
         .expect("the chapter on the hub");
     let (behaviour, _) = behaviour
         .split_once("\n## ")

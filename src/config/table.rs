@@ -29,7 +29,7 @@ pub const SETTINGS: &[Setting] = &[
     Setting {
         name: "trusted-proxy",
         group: Group::Serving,
-        help: "Address or range of a reverse proxy whose Forwarded or else X-Forwarded-For header names the client; may be given \
+        help: "Address or range of a reverse proxy whose X-Forwarded-For or else Forwarded header names the client; may be given \
                several times; loopback and private stand for such ranges",
         form: Form::Texts(|config| &mut config.trusted_proxies, word::NETWORK),
         common: false,
