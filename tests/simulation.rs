@@ -1,7 +1,8 @@
 //! Seeded peers that do all sorts of things to the real tick, over false sockets and a false clock.
 //!
 //! After every tick the hub's full sweep runs (`TestHub`). Whenever everything has come to rest, what every client was
-//! told must agree with what the clients are: `simulation/verdict.rs`. A failure prints its seed and step.
+//! told must agree with what the clients are: `simulation/verdict.rs`, and of the clients of the other dialects
+//! `simulation/guests.rs` and the files of each. A failure prints its seed and step.
 //! `PEERHUB_SEED` replays one seed, `PEERHUB_SIM_SEEDS` says how many there are, `PEERHUB_SIM_STEPS` how long each is.
 
 mod support;
@@ -10,14 +11,31 @@ mod support;
 mod actions;
 #[path = "simulation/client.rs"]
 mod client;
+#[path = "simulation/closed.rs"]
+mod closed;
+#[path = "simulation/guests.rs"]
+mod guests;
+#[path = "simulation/netpeer.rs"]
+mod netpeer;
+#[path = "simulation/peerjs.rs"]
+mod peerjs;
+#[path = "simulation/peerjs_verdict.rs"]
+mod peerjs_verdict;
+#[path = "simulation/peero.rs"]
+mod peero;
+#[path = "simulation/relay.rs"]
+mod relay;
+#[path = "simulation/relay_verdict.rs"]
+mod relay_verdict;
 #[path = "simulation/verdict.rs"]
 mod verdict;
 #[path = "simulation/world.rs"]
 mod world;
 
 use client::Client;
+use guests::Guests;
 use peerhub::Config;
-use peerhub::config::Scope;
+use peerhub::config::{NetPeer, PeerJs, Peero, Relay, Scope};
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use support::memory_socket::moody;
@@ -28,7 +46,7 @@ use world::World;
 
 /// Clients that may be there at a time, above the hub's limit, so that some are turned away.
 const CLIENTS_MAX: usize = 16;
-const CONNECTIONS_MAX: usize = 14;
+const CONNECTIONS_MAX: usize = 30;
 /// The hub's clock moves no further than this before everything has come to rest, so that nobody who answers is late.
 const RESTLESS_MS_MAX: u64 = 200;
 /// Longer than any request may wait.
@@ -68,6 +86,7 @@ impl Drop for TellStep<'_> {
 struct Simulation {
     hub: TestHub,
     world: World,
+    guests: Guests,
     /// When everything was at rest last, ms.
     rested_ms: u64,
 }
@@ -76,6 +95,7 @@ impl Simulation {
     fn new(dice: &mut Dice) -> Simulation {
         let config = settings(dice);
         let (scope, debout) = (config.scope, config.debout);
+        let guests = Guests::new(&config, Dice::new(dice.below(u64::MAX)));
         let hub = TestHub::new(config, dice.below(u64::MAX));
         let world = World {
             clients: Vec::new(),
@@ -92,6 +112,7 @@ impl Simulation {
         Simulation {
             hub,
             world,
+            guests,
             rested_ms: 0,
         }
     }
@@ -103,7 +124,9 @@ impl Simulation {
         for _ in 0..self.world.dice.below(4) {
             self.world.act();
         }
+        self.guests.step(&mut self.hub);
         self.world.pump(moody, moody);
+        self.guests.pump(self.hub.elapsed_ms(), moody, moody);
         for _ in 0..self.world.dice.below(3) {
             self.hub.moody_tick(&mut self.world.dice);
         }
@@ -123,7 +146,9 @@ impl Simulation {
             98 => {
                 // The whole machine sleeps.
                 self.rest();
-                self.hub.jump(self.world.dice.below(300_000));
+                let ms = self.world.dice.below(300_000);
+                self.guests.sleep(ms);
+                self.hub.jump(ms);
                 self.hub.tick();
                 self.rest();
             }
@@ -158,17 +183,23 @@ impl Simulation {
 
     /// Lets everything come to rest at this time.
     fn rest(&mut self) {
-        let world = &mut self.world;
-        self.hub
-            .settle(|_| world.pump(|_| usize::MAX, |_| usize::MAX));
-        self.rested_ms = self.hub.elapsed_ms();
+        self.advance(0);
     }
 
-    fn advance(&mut self, ms: u64) {
-        let world = &mut self.world;
-        self.hub
-            .advance(ms, |_| world.pump(|_| usize::MAX, |_| usize::MAX));
+    /// Lets time pass, never so much at once that somebody who must give a sign of life could miss it.
+    fn advance(&mut self, mut ms: u64) {
+        let (world, guests) = (&mut self.world, &mut self.guests);
+        let mut pump = |hub: &TestHub| {
+            let moved = world.pump(|_| usize::MAX, |_| usize::MAX);
+            guests.pump(hub.elapsed_ms(), |_| usize::MAX, |_| usize::MAX) || moved
+        };
+        while ms > STRIDE_MS {
+            self.hub.advance(STRIDE_MS, &mut pump);
+            ms -= STRIDE_MS;
+        }
+        self.hub.advance(ms, &mut pump);
         self.rested_ms = self.hub.elapsed_ms();
+        self.guests.rested();
     }
 
     /// Waits until every claim is decided, and judges.
@@ -176,8 +207,13 @@ impl Simulation {
         for client in &mut self.world.clients {
             client.peer.reads = true;
         }
+        self.guests.wake_readers();
         self.advance(PROBE_MS_MAX + 100);
-        self.world.judge(self.hub.census().slow_readers);
+        self.guests.inquire();
+        self.rest();
+        let cut_off = self.hub.census().slow_readers;
+        self.world.judge(cut_off);
+        self.guests.judge(cut_off);
     }
 
     /// Waits until everything is decided, judges, and lets everybody go.
@@ -204,6 +240,7 @@ impl Simulation {
                 }
             }
         }
+        self.guests.end();
         self.advance(5_000);
         let census = self.hub.census();
         assert_eq!(
@@ -215,6 +252,8 @@ impl Simulation {
 }
 
 const PROBE_MS_MAX: u64 = 2_000;
+/// Shorter than half the time after which anybody silent is taken for dead.
+const STRIDE_MS: u64 = 500;
 
 /// Settings with bounds that are met, drawn anew for each seed.
 fn settings(dice: &mut Dice) -> Config {
@@ -244,5 +283,44 @@ fn settings(dice: &mut Dice) -> Config {
     limits.channels = actions::CHANNELS_MAX;
     limits.pending_requests = 6;
     limits.json_depth = actions::JSON_DEPTH_MAX;
+    let spoken = |dice: &mut Dice| !dice.chance(10);
+    config.peerjs = PeerJs {
+        on: spoken(dice),
+        keys: peerjs::KEYS[..2].iter().map(|&key| key.into()).collect(),
+        path: ["/", "/room1"][dice.below(2) as usize].to_owned(),
+        expire_timeout_ms: 100 + dice.below(1_400),
+        alive_timeout_ms: [0, 5_000, 20_000][dice.below(3) as usize],
+        concurrent_limit: [3, 5, 5_000][dice.below(3) as usize],
+        waiting: [6, 1_000][dice.below(2) as usize],
+        waiting_bytes: [4_000, 1 << 20][dice.below(2) as usize],
+        waiting_bytes_per_sender: [2_000, 1 << 20][dice.below(2) as usize],
+        waiting_per_sender: [3, 1_000][dice.below(2) as usize],
+        waiting_per_destination: [4, 1_000][dice.below(2) as usize],
+        ..PeerJs::default()
+    };
+    config.relay = Relay {
+        on: spoken(dice),
+        id: Some(relay::hex(&dice.bytes(20))),
+        url: dice
+            .chance(50)
+            .then(|| "wss://hub.example/peer-relay".to_owned()),
+        nonces: [10, 65_536, 65_536][dice.below(3) as usize],
+        paths: [2, 65_536][dice.below(2) as usize],
+        waiting: 3,
+        ..Relay::default()
+    };
+    config.netpeer = NetPeer {
+        on: spoken(dice),
+        name: ["hub", guests::NAMES[4]][dice.below(2) as usize].to_owned(),
+        state: dice.chance(50).then(|| r#"{"s":"first"}"#.to_owned()),
+        state_time_ms: [0, 100, 500][dice.below(3) as usize],
+        members: [3, 10_000][dice.below(2) as usize],
+        ..NetPeer::default()
+    };
+    config.peero = Peero {
+        on: spoken(dice),
+        peers: [3, 10_000][dice.below(2) as usize],
+        signal_bytes: [100, 64 << 10][dice.below(2) as usize],
+    };
     config
 }

@@ -1,6 +1,7 @@
 //! What clients do: sense, nonsense and malice, by weight.
 
 use super::client::{Initiation, Mark, NEVER};
+use super::guests::NAMES;
 use super::world::{Aim, Asked, DEBOUT, Said, World};
 use peerhub::config::Scope;
 use std::collections::BTreeSet;
@@ -96,7 +97,9 @@ impl World {
         let id = match self.dice.below(100) {
             0..40 => Some(own.clone()),
             40..60 => None,
-            60..75 => Some(format!("own-{number}-{}", self.moment)),
+            // What others are called in other dialects is free here.
+            60..65 => Some(self.some_name()),
+            65..75 => Some(format!("own-{number}-{}", self.moment)),
             75..90 => {
                 let known: Vec<usize> = (0..self.clients.len()).collect();
                 let victim = self.pick(&known).expect("somebody is there");
@@ -433,12 +436,16 @@ impl World {
             let number = self.dice.below(self.clients.len() as u64) as usize;
             let id = self.clients[number].id();
             ids.push(if id.is_empty() || self.dice.chance(5) {
-                "nobody".into()
+                self.some_name()
             } else {
                 id.to_owned()
             });
         }
         ids
+    }
+
+    fn some_name(&mut self) -> String {
+        NAMES[self.dice.below(NAMES.len() as u64) as usize].to_owned()
     }
 
     fn some_tags(&mut self, most: u64) -> Vec<String> {
