@@ -14,6 +14,9 @@ impl Callers {
                 let before = holders.insert((caller.key, caller.id), number);
                 assert_eq!(before, None, "an id has one holder, and not {number} too");
             }
+            if caller.guest.is_in() && caller.guest.doubtful_from == NEVER {
+                assert_eq!(caller.errors, caller.wrongs, "caller {number} is told");
+            }
             let silent_ms = present.now_ms - caller.said_ms;
             if caller.silent && silent_ms > self.config.alive_timeout_ms + LATE_MS + 1_000 {
                 assert!(
