@@ -173,7 +173,7 @@ pub(super) fn wants_page(head: &Head<'_>) -> bool {
 }
 
 /// What the server says of itself, in the order of a PeerServer.
-const ABOUT: &str = r#"{"name":"peerhub, speaking PeerJS","description":"Lets PeerJS clients find each other and agree on a connection.","website":"https://peerjs.com/"}"#;
+const ABOUT: &str = r#"{"name":"PeerJS Server","description":"Lets PeerJS clients find each other and agree on a connection.","website":"https://peerjs.com/"}"#;
 
 fn list(ids: &[&str]) -> String {
     serde_json::to_string(ids).expect("texts can always be written as JSON")
