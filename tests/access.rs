@@ -206,6 +206,40 @@ fn a_page_that_is_refused_hears_which_setting_does_it() {
     assert!(wire.receive(usize::MAX).starts_with(b"HTTP/1.1 403 "));
 }
 
+#[test]
+fn what_pages_post_as_peerjs_clients_asks_for_the_origin_too() {
+    let mut hub = allowing(&["https://app.example.org"]);
+    let body = r#"{"type":"OFFER","dst":"b","payload":1}"#;
+    let length = format!("Content-Length: {}\r\n", body.len());
+    let cases = [
+        ("", 200),
+        ("Origin: https://app.example.org\r\n", 200),
+        ("Origin: https://evil.example\r\n", 403),
+        ("Origin: null\r\n", 403),
+    ];
+    for (origin, status) in cases {
+        for what in ["id", "offer"] {
+            let line = format!("POST /peerjs/a/t/{what}");
+            let answer = ask(
+                &mut hub,
+                SOMEBODY,
+                &line,
+                &format!("{length}{origin}"),
+                body,
+            );
+            let start = format!("HTTP/1.1 {status} ");
+            assert!(answer.starts_with(&start), "{what} {origin}: {answer}");
+        }
+    }
+    // They wait until their author's own socket opens; of those of other pages nothing does.
+    let socket = |id: &str| format!("/peerjs?key=peerjs&id={id}&token=t");
+    let mut other = upgrade(&mut hub, SOMEBODY, &socket("b"), "").expect("it is let in");
+    let peer = upgrade(&mut hub, SOMEBODY, &socket("a"), "").expect("it is let in");
+    settle(&mut hub, &[peer.wire(), other.wire()]);
+    let offer = Heard::Text(r#"{"type":"OFFER","src":"a","dst":"b","payload":1}"#.to_owned());
+    assert_eq!(other.pump(usize::MAX), [offer.clone(), offer]);
+}
+
 /// Requests for every kind of answer: the request line, further fields, the body, and the status.
 const REQUESTS: [(&str, &str, &str, u16); 15] = [
     ("GET /", "", "", 200),

@@ -122,7 +122,14 @@ impl Web {
             (Route::Asset(asset), _) if reads => asset.answer(head),
             (Route::Health, _) if reads => health::answer(&behind.status, self.version),
             (Route::Api, "POST") => api::answer(self, head, body),
-            (Route::PeerJs(route), method) if route.allows(method) => route.answer(body, behind),
+            (Route::PeerJs(route), method) if route.allows(method) => {
+                // Who posts does what it would do by WebSocket, and no browser stops a post.
+                let refusal = match method {
+                    "POST" => self.cors.refusal(head.origin()),
+                    _ => None,
+                };
+                refusal.map_or_else(|| route.answer(body, behind), |fault| fault.response())
+            }
             // With the path `/` a wrong base looks like the key, the id and the token of somebody who posts.
             (Route::PeerJs(_), _) if reads && self.meant(head.path).is_some() => {
                 self.not_found(head.path)
