@@ -17,14 +17,14 @@ pub struct Word {
     pub check: fn(&str) -> Result<(), String>,
 }
 
-/// A key of PeerJS: it stands in paths.
+/// A key of PeerJS: it stands in paths, and in queries, into which clients write it as it is. PeerServer takes any text.
 pub(super) const KEY: Word = Word {
     placeholder: "KEY",
     read: trimmed,
-    check: |text| match !text.is_empty() && text.bytes().all(is_plain) {
+    check: |text| match !matches!(text, "" | "." | "..") && text.bytes().all(is_path_byte) {
         true => Ok(()),
         false => Err(format!(
-            "{} is not a key: write letters, digits, - and _",
+            "{} is not a key: write letters, digits and - _ . ~ ! $ ' ( ) * ; : @ =",
             quote(text)
         )),
     },
@@ -45,7 +45,7 @@ pub(super) const PATH: Word = Word {
                     !part.is_empty()
                         && part != "."
                         && part != ".."
-                        && part.bytes().all(|byte| is_plain(byte) || byte == b'.')
+                        && part.bytes().all(is_path_byte)
                 })
         };
         match parts.is_some_and(is_path) {
@@ -173,8 +173,10 @@ fn is_url(text: &str, schemes: &[&str]) -> bool {
     })
 }
 
-fn is_plain(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')
+/// Whether a byte stands for itself in the parts of a path (RFC 3986, `pchar`) and in the value of a query: so not `%`, `&`
+/// and `+`. Nor the comma, which in variables stands between several texts.
+fn is_path_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-_.~!$'()*;:@=".contains(&byte)
 }
 
 #[cfg(test)]
@@ -189,8 +191,15 @@ mod tests {
         let cases: [Case<'_>; 8] = [
             (
                 &KEY,
-                &[("peerjs", "peerjs"), (" a-B_9 ", "a-B_9")],
-                &["", "a b", "a/b", "ä", "a.b", "a%20b"],
+                &[
+                    ("peerjs", "peerjs"),
+                    (" a-B_9 ", "a-B_9"),
+                    ("v1.2~x", "v1.2~x"),
+                    ("!$'()*;:@=", "!$'()*;:@="),
+                ],
+                &[
+                    "", "a b", "a/b", "ä", "a%20b", ".", "..", "a&b", "a+b", "a,b", "a\"b", "{a}",
+                ],
             ),
             (
                 &PATH,
@@ -201,6 +210,7 @@ mod tests {
                     ("/myapp/", "/myapp"),
                     ("myapp", "/myapp"),
                     ("/my/app.v1", "/my/app.v1"),
+                    ("/~ann/@my:app", "/~ann/@my:app"),
                 ],
                 &["", " ", "/a//b", "/a/../b", "/.", "/a b", "/a?b", "/ä"],
             ),
