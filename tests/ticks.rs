@@ -339,3 +339,28 @@ fn a_refused_head_is_answered_without_a_body() {
         assert_eq!(!body.is_empty(), has_body, "{method}");
     }
 }
+
+/// Who waits for word that his body is welcome gets it once, and before the answer.
+#[test]
+fn a_body_that_waits_for_word_is_called_for() {
+    let mut hub = TestHub::new(Config::default(), 1);
+    let wire = connect(&mut hub);
+    let body = r#"{"name":"nothing"}"#;
+    let told = |hub: &mut TestHub, sent: &str| {
+        wire.send(sent.as_bytes());
+        wire.arrive(usize::MAX);
+        hub.settle(|_| false);
+        String::from_utf8(wire.receive(usize::MAX)).expect("UTF-8")
+    };
+    let head = format!(
+        "POST /api HTTP/1.1\r\nHost: hub\r\nContent-Type: application/json\r\nExpect: 100-continue\r\n\
+         Content-Length: {}\r\n\r\n",
+        body.len()
+    );
+    assert_eq!(told(&mut hub, &head), "HTTP/1.1 100 Continue\r\n\r\n");
+    assert_eq!(told(&mut hub, &body[..5]), "");
+    assert!(told(&mut hub, &body[5..]).starts_with("HTTP/1.1 200 OK\r\n"));
+    // A body that is there already needs no word.
+    let both = told(&mut hub, &format!("{head}{body}"));
+    assert!(both.starts_with("HTTP/1.1 200 OK\r\n"), "{both}");
+}

@@ -46,9 +46,9 @@ impl Dialect {
     /// protocol.
     ///
     /// # Errors
-    /// The client evidently speaks PeerJS, but this is not its path: the path that is.
-    pub fn of_path(path: &str, query: Option<&str>, config: &Config) -> Result<Dialect, String> {
-        let asks_peerjs = |query| config.peerjs.on && peerjs::is_lost_client(path, query);
+    /// The client evidently speaks PeerJS, but not here.
+    pub fn of_path(path: &str, query: Option<&str>, config: &Config) -> Result<Dialect, Lost> {
+        let speaks_peerjs = |query| peerjs::is_lost_client(path, query);
         Ok(match path {
             "/echo" if config.echo => Dialect::Echo,
             "/peer-relay" if config.relay.on => Dialect::Relay,
@@ -56,10 +56,24 @@ impl Dialect {
             _ if config.peerjs.on && query.is_some() && peerjs::is_socket_path(path, config) => {
                 Dialect::PeerJs
             }
-            _ if query.is_some_and(asks_peerjs) => return Err(peerjs::socket_path(config)),
+            _ if query.is_some_and(speaks_peerjs) => {
+                return Err(match config.peerjs.on {
+                    true => Lost::Elsewhere(peerjs::socket_path(config)),
+                    false => Lost::Off,
+                });
+            }
             _ => Dialect::Ok,
         })
     }
+}
+
+/// Why a PeerJS client is not where it meant to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Lost {
+    /// This path is the right one.
+    Elsewhere(String),
+    /// PeerJS is not spoken on this port.
+    Off,
 }
 
 /// Everybody who speaks something other than the hub's own protocol.
@@ -325,7 +339,7 @@ mod tests {
         let mut config = Config::default();
         config.peerjs.path = "/app".to_owned();
         let client = Some("key=k&id=a&token=t");
-        let lost = || Err("/app/peerjs".to_owned());
+        let lost = || Err(Lost::Elsewhere("/app/peerjs".to_owned()));
         for (path, query, dialect) in [
             ("/", None, Ok(Dialect::Ok)),
             ("/app/peerjs", client, Ok(Dialect::PeerJs)),
@@ -334,7 +348,8 @@ mod tests {
             ("/peerjs", client, lost()),
             ("/app/peerjs/peerjs", client, lost()),
             ("/peerjs", Some("key=k&id=a"), Ok(Dialect::Ok)),
-            ("/peerjs/", client, Ok(Dialect::Ok)),
+            ("/peerjs/", client, lost()),
+            ("/app/peerjs/", client, lost()),
             ("/peer-relay", client, Ok(Dialect::Relay)),
             ("/peero", None, Ok(Dialect::Peero)),
             ("/echo", None, Ok(Dialect::Ok)),
@@ -344,6 +359,6 @@ mod tests {
         }
         config.peerjs.on = false;
         let off = Dialect::of_path("/app/peerjs", client, &config);
-        assert_eq!(off, Ok(Dialect::Ok));
+        assert_eq!(off, Err(Lost::Off));
     }
 }

@@ -86,7 +86,11 @@ fn wish(said: &Value) -> Result<Wish<'_>, &'static str> {
                 Some("answer") => Kind::Answer,
                 _ => Kind::Other,
             };
-            Ok(Wish::Signal(kind, receiver(data.get("peerId"))?, data))
+            let to = match receiver(data.get("peerId"))? {
+                None => receiver(said.get("peerId"))?,
+                named => named,
+            };
+            Ok(Wish::Signal(kind, to, data))
         }
         _ => Err("E_UNKNOWNTYPE"),
     }

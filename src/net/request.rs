@@ -12,7 +12,7 @@ use crate::dialect::{Arrival, Dialect, Member};
 use crate::index::ConnKey;
 use crate::web::{Behind, Web};
 use crate::wire::{
-    Head, HttpFault, Response, Session, Upgrade, client_address, http_date, parse_head,
+    CONTINUE, Head, HttpFault, Response, Session, Upgrade, client_address, http_date, parse_head,
 };
 use std::net::Ipv6Addr;
 
@@ -127,14 +127,14 @@ impl<S: Socket> Floor<S> {
         }
         match upgrade {
             Upgrade::WebSocket(handshake) => {
+                self.let_in(key, head, handshake.origin.as_deref())?;
                 let dialect = match Dialect::of_path(head.path, head.query, &self.config) {
                     Ok(dialect) => dialect,
-                    Err(path) => {
-                        self.respond_to(key, head, Web::misdirected(&path), false);
+                    Err(lost) => {
+                        self.respond_to(key, head, Web::misdirected(&lost), false);
                         return Ok(Outcome::Over);
                     }
                 };
-                self.let_in(key, head, handshake.origin.as_deref())?;
                 self.say(key, |bytes| handshake.answer(bytes));
                 self.upgrade(key, dialect, head.query.unwrap_or_default());
                 return Ok(Outcome::Upgraded(head_bytes));
@@ -148,6 +148,10 @@ impl<S: Socket> Floor<S> {
         }
         let end = head_bytes + body_bytes as usize;
         let Some(body) = bytes.get(head_bytes..end) else {
+            // Once only: the head is not looked at again before the body is there.
+            if head.expects_continue() {
+                self.say(key, |bytes| bytes.extend_from_slice(CONTINUE));
+            }
             return Ok(Outcome::Unfinished(end));
         };
         let body = if self.web.wants_body(head) { body } else { &[] };

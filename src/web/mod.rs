@@ -18,7 +18,7 @@ mod spoken;
 use std::borrow::Cow;
 
 use crate::config::Config;
-use crate::dialect::{Lent, Worlds};
+use crate::dialect::{Lent, Lost, Worlds};
 use crate::wire::{Head, Response};
 
 use assets::Asset;
@@ -83,9 +83,9 @@ impl Web {
         &self.cors
     }
 
-    /// The answer to an upgrade of a PeerJS client at a wrong path. `path` is the right one.
-    pub fn misdirected(path: &str) -> Response {
-        peerjs::misdirected(path)
+    /// The answer to an upgrade of a PeerJS client that is not where it meant to be.
+    pub fn misdirected(lost: &Lost) -> Response {
+        peerjs::misdirected(lost)
     }
 
     /// Whether the answer to this request depends on its body. The body of any other request is to be read over, or
@@ -169,7 +169,7 @@ impl Web {
 
     fn not_found(&self, path: &str) -> Response {
         if let Some(meant) = self.meant(path) {
-            return peerjs::misdirected(&meant);
+            return peerjs::misdirected(&Lost::Elsewhere(meant));
         }
         Response {
             headers: vec![NO_CACHE],

@@ -5,6 +5,7 @@
 
 use super::{Behind, Field, NO_CACHE};
 use crate::config::Config;
+use crate::dialect::Lost;
 use crate::dialect::peerjs::query::decode_part;
 use crate::dialect::peerjs::{Author, Posting, base};
 use crate::wire::{Head, Response};
@@ -154,12 +155,15 @@ impl Route<'_> {
     }
 }
 
-/// The answer to a path whose base is wrong.
-pub(super) fn misdirected(path: &str) -> Response {
-    let text = format!(
-        "There is nothing of PeerJS here. This would have worked:\n  {path}\n\n\
-         The option `path` of the client must be what the hub has as --peerjs-path.\n"
-    );
+/// The answer to who is not where he meant to be.
+pub(super) fn misdirected(lost: &Lost) -> Response {
+    let text = match lost {
+        Lost::Elsewhere(path) => format!(
+            "There is nothing of PeerJS here. This would have worked:\n  {path}\n\n\
+             The option `path` of the client must be what the hub has as --peerjs-path.\n"
+        ),
+        Lost::Off => "PeerJS is switched off here (--peerjs=false).\n".to_owned(),
+    };
     uncached(404, text)
 }
 

@@ -181,6 +181,11 @@ impl<'a> Head<'a> {
         asked && !self.has_token("connection", "close") && self.content_length().is_ok()
     }
 
+    /// Whether whoever asks waits for word that his body is welcome (RFC 9110 section 10.1.1).
+    pub fn expects_continue(&self) -> bool {
+        self.version == 1 && self.has_token("expect", "100-continue")
+    }
+
     /// How many bytes of body follow the head; `None` if the request does not say, which means none.
     ///
     /// # Errors

@@ -23,6 +23,6 @@ pub use dial::{DialFault, Target};
 pub use forwarded::client_address;
 pub use http::{Head, HttpFault, Upgrade, WebSocketRequest, parse_head};
 pub use lines::{LineFeed, LineTooLong, Lines};
-pub use response::{Response, http_date};
+pub use response::{CONTINUE, Response, http_date};
 pub use session::{Feed, Incoming, Parser, Session, SessionFault};
 pub use tungstenite::{Bytes, Utf8Bytes};

@@ -7,6 +7,9 @@ use std::borrow::Cow;
 use std::fmt;
 use std::io::Write;
 
+/// The word that a body is welcome, before the answer itself (RFC 9110 section 15.2.1).
+pub const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+
 /// An answer, whole but for what depends on the connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Response {

@@ -149,9 +149,7 @@ impl Guests {
         let mut tribes: Vec<Box<dyn Tribe>> = Vec::new();
         match config.peerjs.on {
             true => tribes.push(Box::new(peerjs::Callers::new(config))),
-            false => tribes.push(Box::new(closed::Door::new(
-                "/peerjs?key=room0&id=a&token=b",
-            ))),
+            false => tribes.push(Box::new(closed::Door::new("/peerjs?key=room0"))),
         }
         match config.peero.on {
             true => tribes.push(Box::new(peero::Visitors::new(config))),

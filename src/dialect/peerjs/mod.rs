@@ -60,5 +60,6 @@ pub fn is_socket_path(path: &str, config: &Config) -> bool {
 /// Whether an upgrade at another path than the right one comes from a PeerJS client all the same: its query says so.
 pub fn is_lost_client(path: &str, query: &str) -> bool {
     let asked = query::Asked::read(query);
+    let path = path.strip_suffix('/').unwrap_or(path);
     path.ends_with("/peerjs") && asked.id.is_some() && asked.token.is_some() && asked.key.is_some()
 }

@@ -95,7 +95,7 @@ impl Reader {
                 to: Some(receiver(envelope.peer_id)?.ok_or_else(no_peer)?),
                 body: self.body(envelope.signal, "signal")?,
             },
-            Some("signal") => self.signal_form(envelope.data)?,
+            Some("signal") => self.signal_form(&envelope)?,
             Some(_) | None => {
                 let text = "the types of messages are register, offer, answer and signal";
                 return Err(PeerFault::new("E_UNKNOWNTYPE", text));
@@ -104,9 +104,9 @@ impl Reader {
         Ok(Said::Signal(signal))
     }
 
-    /// `data` says itself what it is and for whom.
-    fn signal_form<'a>(&self, data: Option<&'a RawValue>) -> Result<Signal<'a>, PeerFault> {
-        let body = self.body(data, "data")?;
+    /// `data` says itself what it is and for whom; the receiver may also be named beside it.
+    fn signal_form<'a>(&self, envelope: &Envelope<'a>) -> Result<Signal<'a>, PeerFault> {
+        let body = self.body(envelope.data, "data")?;
         let known: Data<'a> = match body.starts_with('{') {
             true => object(body).ok_or_else(|| bad_signal("data"))?,
             // A string says nothing about itself.
@@ -119,7 +119,10 @@ impl Reader {
         };
         Ok(Signal {
             kind,
-            to: receiver(known.peer_id)?,
+            to: match receiver(known.peer_id)? {
+                None => receiver(envelope.peer_id)?,
+                named => named,
+            },
             body,
         })
     }
@@ -207,6 +210,18 @@ mod tests {
                 Kind::Offer,
                 Some("a"),
                 r#"{"type":"offer","peerId":"\u0061","sdp":"x"}"#,
+            ),
+            (
+                r#"{"type":"signal","peerId":"b","data":{"type":"offer","sdp":"x"}}"#,
+                Kind::Offer,
+                Some("b"),
+                r#"{"type":"offer","sdp":"x"}"#,
+            ),
+            (
+                r#"{"type":"signal","peerId":"b","data":{"peerId":"a"}}"#,
+                Kind::Other,
+                Some("a"),
+                r#"{"peerId":"a"}"#,
             ),
             (
                 r#"{"type":"signal","data":{"type":"answer"}}"#,
