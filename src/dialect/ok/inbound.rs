@@ -6,7 +6,9 @@
 use super::shape::{Envelope, Publication};
 use super::user_id::UserIdCipher;
 use crate::config::Limits;
-use crate::dialect::json::{Fields, canonical, nests_deeper, plain, present, truthy};
+use crate::dialect::json::{
+    Fields, canonical, cut, nests_deeper, no_object, plain, present, truthy,
+};
 use crate::hub::command::{
     Command, DeboutKind, DeboutSelection, Initiation, PeerFault, Property, Resume, Routed, Targets,
 };
@@ -70,9 +72,8 @@ impl Reader {
             let text = format!("JSON may be nested {} levels deep", self.limits.json_depth);
             return Err(PeerFault::new("E_TOODEEP", text));
         }
-        let envelope: Envelope<'a> = serde_json::from_str(text).map_err(|error| {
-            PeerFault::new("E_NOTJSON", format!("no JSON object: {}", cut(&error)))
-        })?;
+        let envelope: Envelope<'a> =
+            serde_json::from_str(text).map_err(|error| no_object(&error))?;
         let id = present(envelope.message_id).filter(|id| truthy(id));
         let id = id.map(|id| canonical(id).unwrap_or(Cow::Borrowed(id.get())));
         let kind = envelope.kind.and_then(canonical).unwrap_or_default();
@@ -352,11 +353,6 @@ fn object<'a, T: Deserialize<'a>>(content: Option<&'a RawValue>, of: &str) -> Re
             cut(&error)
         ))
     })
-}
-
-/// What is wrong, in no more than 200 characters: serde quotes a string that it did not expect, however long it is.
-fn cut(error: &serde_json::Error) -> String {
-    error.to_string().chars().take(200).collect()
 }
 
 /// What the content of an `initiate` says about resuming.
