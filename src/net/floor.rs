@@ -83,6 +83,8 @@ pub(super) struct Floor<S> {
 impl<S: Socket> Floor<S> {
     /// The grace between the end of a silent connection's time and its removal, ms.
     const TERMINATE_GRACE_MS: Millis = 100;
+    /// What it may cost in one tick to tell the others of those who have gone, in about a nanosecond: 16 ms.
+    const REAP_COST_MAX: u64 = 16_000_000;
 
     /// Lets the hub do something and delivers what it has to say about it.
     pub(super) fn with_hub<'a, R>(
@@ -302,10 +304,16 @@ impl<S: Socket> Floor<S> {
         });
     }
 
-    /// Removes what is condemned. The leave-events that this makes go the way of all events.
+    /// Removes what is condemned. The leave-events that this makes go the way of all events. When a crowd ends at once,
+    /// each of which very many must be told of, the rest waits for the next tick.
     pub(super) fn reap(&mut self) {
+        let cost_max = self.cost + Self::REAP_COST_MAX;
         let mut condemned = std::mem::take(&mut self.condemned);
-        for key in condemned.drain(..) {
+        let mut reaped = 0;
+        while self.cost <= cost_max
+            && let Some(&key) = condemned.get(reaped)
+        {
+            reaped += 1;
             // It may be there twice: closed first and then killed.
             let Some(conn) = self.conns.get_mut(key.index()) else {
                 continue;
@@ -332,6 +340,7 @@ impl<S: Socket> Floor<S> {
                 self.remove(key);
             }
         }
+        condemned.drain(..reaped);
         condemned.append(&mut self.condemned);
         self.condemned = condemned;
     }
