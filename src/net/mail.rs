@@ -19,7 +19,7 @@ impl<S: Socket> Floor<S> {
     pub(super) fn post(&mut self, mail: &Mail) {
         self.spans.clear();
         self.spans.resize(mail.text_count(), None);
-        self.cost += mail.acts().len() as u64 * DELIVERY_COST;
+        self.cost += mail.acts().len() as u64 * DELIVERY_COST + mail.work();
         for act in mail.acts() {
             match act {
                 &Act::Send { to, text } => self.send(mail, to, text),
