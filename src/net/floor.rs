@@ -276,8 +276,11 @@ impl<S: Socket> Floor<S> {
                 self.arm(key, Self::TERMINATE_GRACE_MS);
             }
             (Life::Open, Speech::Dialling(_)) => self.lose(key, &"no answer in time"),
-            // A line speaker's deadlines are its world's.
-            (Life::Open, Speech::Lines { .. }) => {}
+            // The hub has not yet read all that there is; the line's end may be among it.
+            (Life::Open, Speech::Lines { .. }) if conn.readable => {
+                self.arm(key, self.config.ping_interval_ms);
+            }
+            (Life::Open, Speech::Lines { .. }) => self.line_is_late(key),
             (Life::Open | Life::Refused, Speech::Http(unfinished)) => {
                 if unfinished.bytes.is_empty() {
                     self.kill(key);
