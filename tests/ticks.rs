@@ -451,3 +451,35 @@ fn a_crowd_that_ends_at_once_is_taken_leave_of_in_turns() {
         .filter(|text| text.contains("remove"));
     assert_eq!(removed.count(), CROWD);
 }
+
+/// A text for many fills the tick's bytes on its way, and the flush that follows finds a receiver's connection broken. The
+/// next thing queued for it once ended the hub: its queue still held places that the flush had given away.
+#[test]
+fn who_is_lost_in_a_flush_in_the_middle_of_a_fan_out_gets_no_more() {
+    const VISITORS: usize = 200;
+    let mut hub = TestHub::new(Config::default(), 1);
+    let mut visitors = Vec::new();
+    for _ in 0..VISITORS {
+        visitors.push(TestPeer::new(connect(&mut hub), "/peero"));
+    }
+    settle(&mut hub, &mut visitors);
+    let told = texts(&mut visitors[1]).remove(0);
+    let id = told.split('"').nth(7).expect("an id").to_owned();
+    let (speaker, _) = visitors.split_first_mut().expect("there are some");
+    for _ in 0..500 {
+        speaker.say(r#"{"type":"offer","signal":""}"#);
+        // Between two texts that all get there is one for another, so that queues are of many pieces.
+        speaker.say(&format!(
+            r#"{{"type":"answer","peerId":"{id}","signal":""}}"#
+        ));
+    }
+    // Only writing to the lost tells that they are. Whoever it is before whom the hub flushes is likely to be one of them.
+    speaker.wire().arrive(usize::MAX);
+    for lost in &visitors[3..] {
+        lost.wire().reset();
+    }
+    hub.settle(|_| false);
+    assert_eq!(hub.census().connections, 3);
+    let offers = texts(&mut visitors[2]).into_iter();
+    assert_eq!(offers.filter(|text| text.contains("offer")).count(), 500);
+}

@@ -383,6 +383,8 @@ impl<S: Socket> Floor<S> {
     fn flush_one(&mut self, key: ConnKey) {
         let conn = &mut self.conns[key.index()];
         if conn.life == Life::Dead {
+            // Nobody gets it, but a queue must not keep places in what the tick has to say.
+            conn.out = OutQueue::new();
             return;
         }
         let most = self.config.limits.queue_bytes;
@@ -414,7 +416,10 @@ impl<S: Socket> Floor<S> {
                 conn.out = OutQueue::new();
                 self.kill(key);
             }
-            Err(error) => self.lose(key, &plain_words(&error)),
+            Err(error) => {
+                conn.out = OutQueue::new();
+                self.lose(key, &plain_words(&error));
+            }
         }
     }
 
