@@ -113,7 +113,7 @@ impl<S: Socket> Floor<S> {
             "A line must end within {} ms.",
             2 * self.config.ping_interval_ms
         );
-        self.overrun(key, PeerFault::new("E_LATE", text));
+        self.overrun(key, PeerFault::new("E_TOOLONG", text));
     }
 
     /// A line has outgrown a bound: nothing more is heard on this connection.

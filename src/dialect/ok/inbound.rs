@@ -6,9 +6,7 @@
 use super::shape::{Envelope, Publication};
 use super::user_id::UserIdCipher;
 use crate::config::Limits;
-use crate::dialect::json::{
-    Fields, canonical, cut, nests_deeper, no_object, plain, present, truthy,
-};
+use crate::dialect::json::{Fields, canonical, cut, nests_deeper, plain, present, truthy};
 use crate::hub::command::{
     Command, DeboutKind, DeboutSelection, Initiation, PeerFault, Property, Resume, Routed, Targets,
 };
@@ -72,8 +70,9 @@ impl Reader {
             let text = format!("JSON may be nested {} levels deep", self.limits.json_depth);
             return Err(PeerFault::new("E_TOODEEP", text));
         }
-        let envelope: Envelope<'a> =
-            serde_json::from_str(text).map_err(|error| no_object(&error))?;
+        let envelope: Envelope<'a> = serde_json::from_str(text).map_err(|error| {
+            PeerFault::new("E_NOTJSON", format!("no JSON object: {}", cut(&error)))
+        })?;
         let id = present(envelope.message_id).filter(|id| truthy(id));
         let id = id.map(|id| canonical(id).unwrap_or(Cow::Borrowed(id.get())));
         let kind = envelope.kind.and_then(canonical).unwrap_or_default();
