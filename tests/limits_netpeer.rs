@@ -460,3 +460,33 @@ fn a_silent_crowd_is_ended_in_turns() {
     hub.settle(|_| false);
     assert_eq!(hub.census().connections, 0);
 }
+
+/// The beginning of a line was once kept for as long as its sender liked.
+#[test]
+fn a_line_that_has_begun_ends_in_time() {
+    let config = Config::default();
+    let interval_ms = config.ping_interval_ms;
+    let mut hub = test_hub::TestHub::new(config, 1);
+    let mut slow = line_speaker(&mut hub, &presentation("slow", false));
+    let mut brisk = line_speaker(&mut hub, &presentation("brisk", false));
+    hub.settle(|_| false);
+    assert_eq!(types(&mut slow), ["@PRESENTATION"]);
+    assert_eq!(types(&mut brisk), ["@PRESENTATION"]);
+    for _ in 0..5 {
+        // The one ends a line and begins the next with each piece, the other goes on with the same.
+        brisk.wire().send(b"\"}\n{\"type\":\"news");
+        slow.wire().send(b"{");
+        for peer in [&brisk, &slow] {
+            peer.wire().arrive(usize::MAX);
+        }
+        hub.advance(interval_ms / 2, |_| false);
+    }
+    assert_eq!(types(&mut brisk), [""; 0]);
+    assert_eq!(types(&mut slow), ["@CONNECTION_CLOSED", "Gone"]);
+    assert!(!brisk.wire().is_released());
+    // Whoever is silent between two lines may be so for as long as he likes.
+    brisk.wire().send(b"\"}\n");
+    brisk.wire().arrive(usize::MAX);
+    hub.advance(10 * interval_ms, |_| false);
+    assert!(!brisk.wire().is_released());
+}

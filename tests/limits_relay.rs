@@ -284,3 +284,25 @@ fn time_for_a_greeting() {
     assert_eq!(network.hub.census().connections, 2);
     network.talk('a', 'b');
 }
+
+/// A search for near nodes is much work for a small message: very many in one read were once worked off in one turn.
+#[test]
+fn searches() {
+    const SEARCHES: usize = 400;
+    let mut network = Network::new(|_| {});
+    network.join('a');
+    let (own, a) = (id(OWN), id('a'));
+    let (_, peer, heard) = &mut network.nodes[0];
+    for nonce in 0..SEARCHES {
+        peer.say(&format!(
+            r#"{{"to":"{own}","from":"{a}","path":["{a}"],"nonce":"{nonce}","data":{{"type":"findPeers","data":"{a}"}}}}"#
+        ));
+    }
+    peer.wire().arrive(usize::MAX);
+    network.hub.tick();
+    heard.extend(peer.pump(usize::MAX));
+    let answers = heard.len();
+    assert!(0 < answers && answers < SEARCHES, "{answers} in one tick");
+    network.settle();
+    assert_eq!(network.told('a').len(), SEARCHES);
+}

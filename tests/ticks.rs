@@ -340,6 +340,150 @@ fn a_refused_head_is_answered_without_a_body() {
     }
 }
 
+/// What is said to nobody and answered by nothing once cost nothing: very many small messages in one read were all worked
+/// off in one turn, and with some who sent such, a tick took seconds.
+#[test]
+fn many_messages_in_one_read_are_heard_in_turns() {
+    let relay = "\"7777777777777777777777777777777777777777\"";
+    let presentation = r#"{"senderName":"a","type":"@PRESENTATION","content":{"port":1}}"#;
+    for (path, first, message) in [
+        (
+            "/peerjs?key=peerjs&id=a&token=t",
+            "{\"type\":\"HEARTBEAT\"}",
+            "x",
+        ),
+        ("/peer-relay", relay, "x"),
+        ("/peero", "{\"type\":\"register\"}", "x"),
+        ("/", "{\"type\":\"retrievePeers\"}", "x"),
+        ("", presentation, "x"),
+    ] {
+        const MESSAGES: usize = 15_000;
+        let mut hub = TestHub::new(Config::default(), 1);
+        let mut loud = match path {
+            "" => TestPeer::of_lines(connect(&mut hub)),
+            _ => TestPeer::new(connect(&mut hub), path),
+        };
+        settle(&mut hub, [&mut loud]);
+        loud.say(first);
+        settle(&mut hub, [&mut loud]);
+        let before = hub.census().faults;
+        for _ in 0..MESSAGES {
+            loud.say(message);
+        }
+        loud.wire().arrive(usize::MAX);
+        hub.tick();
+        let heard = (hub.census().faults - before) as usize;
+        assert!(0 < heard && heard < MESSAGES, "{path}: {heard} in one tick");
+        hub.settle(|_| false);
+        assert_eq!((hub.census().faults - before) as usize, MESSAGES, "{path}");
+    }
+}
+
+/// Of one who has sent several messages that each cost more than a tick may, one was worked off in each tick and then
+/// nobody else was heard.
+#[test]
+fn messages_that_cost_much_leave_a_turn_to_the_others() {
+    const READERS: usize = 500;
+    let mut config = Config {
+        read_buffer_bytes: 4 << 20,
+        ..Config::default()
+    };
+    config.limits.queue_bytes = 1 << 30;
+    let mut hub = TestHub::new(config, 1);
+    let subscribe = r#"{"type":"subscribe","content":{"channels":["news"]}}"#;
+    let mut readers = Vec::new();
+    for _ in 0..READERS {
+        let wire = hub.connect(ANYWHERE, 1_000).expect("there is room");
+        let mut reader = TestPeer::new(wire, "/");
+        reader.say(subscribe);
+        readers.push(reader);
+    }
+    settle(&mut hub, &mut readers);
+    let mut speaker = TestPeer::new(connect(&mut hub), "/");
+    settle(&mut hub, [&mut speaker]);
+    let content = "x".repeat(600_000);
+    for _ in 0..4 {
+        speaker.say(&format!(
+            r#"{{"type":"publish","content":{{"channel":"news","message":"{content}"}}}}"#
+        ));
+    }
+    speaker.wire().arrive(usize::MAX);
+    hub.tick();
+    let modest = connect(&mut hub);
+    modest.send(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n");
+    modest.arrive(usize::MAX);
+    hub.tick();
+    assert!(!modest.receive(usize::MAX).is_empty());
+}
+
+/// When very many ended at once of whom very many others had to be told, all of that once happened in one tick.
+#[test]
+fn a_crowd_that_ends_at_once_is_taken_leave_of_in_turns() {
+    const CROWD: usize = 3_000;
+    let config = Config {
+        ping_interval_ms: 0,
+        ..Config::default()
+    };
+    let mut hub = TestHub::new(config, 1);
+    let mut crowd = Vec::new();
+    for _ in 0..CROWD {
+        let wire = hub.connect(ANYWHERE, 1_000).expect("there is room");
+        crowd.push(TestPeer::new(wire, "/peero"));
+    }
+    settle(&mut hub, &mut crowd);
+    let mut last = TestPeer::new(
+        hub.connect(ANYWHERE, usize::MAX).expect("there is room"),
+        "/peero",
+    );
+    settle(&mut hub, [&mut last]);
+    assert_eq!(hub.census().connections, CROWD + 1);
+    for peer in &crowd {
+        peer.wire().reset();
+        peer.wire().arrive(usize::MAX);
+    }
+    hub.tick();
+    let left = hub.census().connections - 1;
+    assert!(0 < left && left < CROWD, "{left} left after one tick");
+    hub.settle(|_| false);
+    assert_eq!(hub.census().connections, 1);
+    let removed = texts(&mut last)
+        .into_iter()
+        .filter(|text| text.contains("remove"));
+    assert_eq!(removed.count(), CROWD);
+}
+
+/// A text for many fills the tick's bytes on its way, and the flush that follows finds a receiver's connection broken. The
+/// next thing queued for it once ended the hub: its queue still held places that the flush had given away.
+#[test]
+fn who_is_lost_in_a_flush_in_the_middle_of_a_fan_out_gets_no_more() {
+    const VISITORS: usize = 200;
+    let mut hub = TestHub::new(Config::default(), 1);
+    let mut visitors = Vec::new();
+    for _ in 0..VISITORS {
+        visitors.push(TestPeer::new(connect(&mut hub), "/peero"));
+    }
+    settle(&mut hub, &mut visitors);
+    let told = texts(&mut visitors[1]).remove(0);
+    let id = told.split('"').nth(7).expect("an id").to_owned();
+    let (speaker, _) = visitors.split_first_mut().expect("there are some");
+    for _ in 0..500 {
+        speaker.say(r#"{"type":"offer","signal":""}"#);
+        // Between two texts that all get there is one for another, so that queues are of many pieces.
+        speaker.say(&format!(
+            r#"{{"type":"answer","peerId":"{id}","signal":""}}"#
+        ));
+    }
+    // Only writing to the lost tells that they are. Whoever it is before whom the hub flushes is likely to be one of them.
+    speaker.wire().arrive(usize::MAX);
+    for lost in &visitors[3..] {
+        lost.wire().reset();
+    }
+    hub.settle(|_| false);
+    assert_eq!(hub.census().connections, 3);
+    let offers = texts(&mut visitors[2]).into_iter();
+    assert_eq!(offers.filter(|text| text.contains("offer")).count(), 500);
+}
+
 /// Who waits for word that his body is welcome gets it once, and before the answer.
 #[test]
 fn a_body_that_waits_for_word_is_called_for() {

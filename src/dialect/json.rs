@@ -4,6 +4,7 @@
 //! which serde's derived structs would refuse. A *token* is a piece of JSON text that is compared: the same thing must
 //! always be the same text, though JSON has many texts for one string or number.
 
+use crate::hub::command::PeerFault;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -94,6 +95,16 @@ impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
         }
         deserializer.deserialize_map(All)
     }
+}
+
+/// What is wrong, in no more than 200 characters: serde quotes a string that it did not expect, however long it is.
+pub(super) fn cut(error: &serde_json::Error) -> String {
+    error.to_string().chars().take(200).collect()
+}
+
+/// The fault of a text that is no JSON object.
+pub(super) fn no_object(error: &serde_json::Error) -> PeerFault {
+    PeerFault::new("E_NOTJSON", format!("no JSON object: {}", cut(error)))
 }
 
 /// Whether arrays and objects in `text` are nested more than `max` levels deep. Counts openers first, which is quick

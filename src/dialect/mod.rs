@@ -225,13 +225,13 @@ impl Worlds {
         }
     }
 
-    /// A member has sent more than a message may have, and its connection is about to end for that: it is told, if its
-    /// dialect has words for it. A WebSocket has its own.
-    pub fn overrun(&mut self, member: Member, lent: Lent<'_>) {
+    /// A message of a member is larger than any may be, or has not come in time, and its connection is about to end for
+    /// that: it is told, if its dialect has words for it. A WebSocket has its own.
+    pub fn overrun(&mut self, member: Member, fault: &PeerFault, lent: Lent<'_>) {
         match member {
             Member::NetPeer(host) => {
                 let mesh = self.netpeer.as_mut().expect("a member's world is on");
-                mesh.overrun(host, lent);
+                mesh.overrun(host, fault, lent);
             }
             Member::PeerJs(_) | Member::Relay(_) | Member::Peero(_) => {}
         }

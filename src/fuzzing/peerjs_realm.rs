@@ -423,7 +423,19 @@ impl Model {
                 .collect(),
             None => of_queue().map(|(_, text)| text).collect(),
         };
-        let all_bytes: usize = all().map(|(_, text)| text.len()).sum();
+        let name_bytes = |(id, token): &(String, Option<&str>)| match token {
+            None => id.len(),
+            Some(token) => format!("{}:{id}{token}", id.len()).len(),
+        };
+        let new_name_bytes = if found.is_none() {
+            name_bytes(&name)
+        } else {
+            0
+        };
+        let names = self.queues.iter().map(|queue| name_bytes(&queue.name));
+        let all_bytes = all().map(|(_, text)| text.len()).sum::<usize>()
+            + names.sum::<usize>()
+            + new_name_bytes;
         let sender_bytes: usize = of_sender.iter().map(|text| text.len()).sum();
         let fits = all().count() < rules.waiting
             && all_bytes + text.len() <= rules.waiting_bytes

@@ -91,6 +91,11 @@ impl Dial {
     }
 }
 
+/// What somebody else has called a URL and is none: cut short and escaped, it stays within a line of the log.
+fn quoted(url: &str) -> String {
+    format!("{:?}", url.chars().take(100).collect::<String>())
+}
+
 impl<S: Socket> Switchboard<S> {
     /// Somebody who is to be connected to: look the host up if it is unknown, connect to its next address, and hand the
     /// socket to [`Switchboard::admit_dialled`], or say what has gone wrong to [`Switchboard::miss`].
@@ -105,7 +110,7 @@ impl<S: Socket> Switchboard<S> {
             match Dial::new(member, url) {
                 Ok(dial) => return Some(dial),
                 Err((member, url, fault)) => {
-                    self.floor.log_miss(&url, &fault);
+                    self.floor.log_miss(&quoted(&url), &fault);
                     self.floor
                         .with_worlds(|worlds, lent| worlds.miss(member, lent));
                 }
@@ -232,5 +237,16 @@ impl<S: Socket> Floor<S> {
         }
         self.restock_ids();
         Some(self.ids.take())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_url_stays_within_a_line() {
+        let text = quoted(&format!("ws://a\n{}", "x".repeat(100_000)));
+        assert!(text.len() < 200 && !text.contains('\n'), "{text}");
     }
 }

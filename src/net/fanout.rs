@@ -47,13 +47,14 @@ impl<S: Socket> Floor<S> {
 
     /// Does what an event asks for whose first receiver is met: its frame, unless it has none.
     fn meet(&mut self, out: &Outbox<'_>, delivery: Delivery, key: ConnKey) -> Option<Span> {
-        if !self.takes_messages(key) {
-            return None;
-        }
         // Very many events, or copies of a large one, must not pile up.
         if self.frames.is_full() {
             self.flush();
             self.spans.fill(None);
+        }
+        // Asked after the flush, which may have lost the receiver.
+        if !self.takes_messages(key) {
+            return None;
         }
         match &out.events()[delivery.event as usize] {
             &Event::Close { code, reason } => self.close(key, Some(code), reason),

@@ -83,6 +83,8 @@ pub(super) struct Floor<S> {
 impl<S: Socket> Floor<S> {
     /// The grace between the end of a silent connection's time and its removal, ms.
     const TERMINATE_GRACE_MS: Millis = 100;
+    /// What it may cost in one tick to tell the others of those who have gone, in about a nanosecond: 16 ms.
+    const REAP_COST_MAX: u64 = 16_000_000;
 
     /// Lets the hub do something and delivers what it has to say about it.
     pub(super) fn with_hub<'a, R>(
@@ -274,8 +276,11 @@ impl<S: Socket> Floor<S> {
                 self.arm(key, Self::TERMINATE_GRACE_MS);
             }
             (Life::Open, Speech::Dialling(_)) => self.lose(key, &"no answer in time"),
-            // A line speaker's deadlines are its world's.
-            (Life::Open, Speech::Lines { .. }) => {}
+            // The hub has not yet read all that there is; the line's end may be among it.
+            (Life::Open, Speech::Lines { .. }) if conn.readable => {
+                self.arm(key, self.config.ping_interval_ms);
+            }
+            (Life::Open, Speech::Lines { .. }) => self.line_is_late(key),
             (Life::Open | Life::Refused, Speech::Http(unfinished)) => {
                 if unfinished.bytes.is_empty() {
                     self.kill(key);
@@ -302,10 +307,16 @@ impl<S: Socket> Floor<S> {
         });
     }
 
-    /// Removes what is condemned. The leave-events that this makes go the way of all events.
+    /// Removes what is condemned. The leave-events that this makes go the way of all events. When a crowd ends at once,
+    /// each of which very many must be told of, the rest waits for the next tick.
     pub(super) fn reap(&mut self) {
+        let cost_max = self.cost + Self::REAP_COST_MAX;
         let mut condemned = std::mem::take(&mut self.condemned);
-        for key in condemned.drain(..) {
+        let mut reaped = 0;
+        while self.cost <= cost_max
+            && let Some(&key) = condemned.get(reaped)
+        {
+            reaped += 1;
             // It may be there twice: closed first and then killed.
             let Some(conn) = self.conns.get_mut(key.index()) else {
                 continue;
@@ -332,6 +343,7 @@ impl<S: Socket> Floor<S> {
                 self.remove(key);
             }
         }
+        condemned.drain(..reaped);
         condemned.append(&mut self.condemned);
         self.condemned = condemned;
     }
@@ -371,6 +383,8 @@ impl<S: Socket> Floor<S> {
     fn flush_one(&mut self, key: ConnKey) {
         let conn = &mut self.conns[key.index()];
         if conn.life == Life::Dead {
+            // Nobody gets it, but a queue must not keep places in what the tick has to say.
+            conn.out = OutQueue::new();
             return;
         }
         let most = self.config.limits.queue_bytes;
@@ -402,7 +416,10 @@ impl<S: Socket> Floor<S> {
                 conn.out = OutQueue::new();
                 self.kill(key);
             }
-            Err(error) => self.lose(key, &plain_words(&error)),
+            Err(error) => {
+                conn.out = OutQueue::new();
+                self.lose(key, &plain_words(&error));
+            }
         }
     }
 

@@ -8,7 +8,7 @@ use super::conn::{Life, Party, Speech};
 use super::floor::Floor;
 use super::switchboard::Switchboard;
 use crate::hub::command::PeerFault;
-use crate::index::ConnKey;
+use crate::index::{ConnKey, Key};
 use crate::wire::{LineTooLong, Lines};
 use std::ops::Range;
 
@@ -25,13 +25,16 @@ impl<S: Socket> Switchboard<S> {
         let mut lines = std::mem::take(lines);
         let line_bytes_max = floor.config.limits.message_bytes;
         let cost_max = floor.cost + floor.turn_cost_max;
-        let mut too_long = false;
+        let (mut too_long, mut has_ended) = (false, false);
         let left = {
             let mut feed = lines.feed(&input[part.clone()], line_bytes_max);
             loop {
                 match feed.next() {
                     None => break 0,
-                    Some(Ok(line)) => floor.binary(key, &line),
+                    Some(Ok(line)) => {
+                        has_ended = true;
+                        floor.binary(key, &line);
+                    }
                     Some(Err(LineTooLong)) => {
                         too_long = true;
                         break 0;
@@ -49,11 +52,15 @@ impl<S: Socket> Switchboard<S> {
         if left > 0 && conn.listens() {
             conn.put_off = Some(input[part.end - left..part.end].into());
         }
+        let has_begun = lines.held_bytes() > 0;
         if let Speech::Lines { lines: place, .. } = &mut conn.speech {
             *place = lines;
         }
         if too_long {
-            floor.overrun(key, line_bytes_max);
+            let text = format!("A line may have {line_bytes_max} bytes.");
+            floor.overrun(key, PeerFault::new("E_TOOLONG", text));
+        } else if floor.conns[key.index()].takes_messages() {
+            floor.watch_line(key, has_begun, has_ended);
         }
     }
 }
@@ -88,12 +95,32 @@ impl<S: Socket> Floor<S> {
         self.enter(key, member);
     }
 
-    /// A line has outgrown the bound: nothing more is heard on this connection.
-    fn overrun(&mut self, key: ConnKey, line_bytes_max: usize) {
-        let text = format!("a line may have {line_bytes_max} bytes");
-        self.count_fault(key, &PeerFault::new("E_TOOLONG", text));
+    /// A line that has begun must end in time, or beginnings of lines would fill the memory. As much as a WebSocket's
+    /// message has, whose sender cannot answer pings before its end.
+    fn watch_line(&mut self, key: ConnKey, has_begun: bool, has_ended: bool) {
+        if has_ended {
+            self.disarm(key);
+        }
+        let is_watched = !self.conns[key.index()].timer.is_none();
+        if has_begun && !is_watched && self.config.ping_interval_ms > 0 {
+            self.arm(key, 2 * self.config.ping_interval_ms);
+        }
+    }
+
+    /// A line that has begun has not ended in time.
+    pub(super) fn line_is_late(&mut self, key: ConnKey) {
+        let text = format!(
+            "A line must end within {} ms.",
+            2 * self.config.ping_interval_ms
+        );
+        self.overrun(key, PeerFault::new("E_TOOLONG", text));
+    }
+
+    /// A line has outgrown a bound: nothing more is heard on this connection.
+    fn overrun(&mut self, key: ConnKey, fault: PeerFault) {
+        self.count_fault(key, &fault);
         if let Party::Member(member) = self.conns[key.index()].party() {
-            self.with_worlds(|worlds, lent| worlds.overrun(member, lent));
+            self.with_worlds(|worlds, lent| worlds.overrun(member, &fault, lent));
         }
         self.end_after_writing(key, Life::Lingering);
     }

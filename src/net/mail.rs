@@ -19,7 +19,7 @@ impl<S: Socket> Floor<S> {
     pub(super) fn post(&mut self, mail: &Mail) {
         self.spans.clear();
         self.spans.resize(mail.text_count(), None);
-        self.cost += mail.acts().len() as u64 * DELIVERY_COST;
+        self.cost += mail.acts().len() as u64 * DELIVERY_COST + mail.work();
         for act in mail.acts() {
             match act {
                 &Act::Send { to, text } => self.send(mail, to, text),
@@ -35,14 +35,15 @@ impl<S: Socket> Floor<S> {
     }
 
     fn send(&mut self, mail: &Mail, to: ConnKey, text: u32) {
-        if !self.takes_messages(to) {
-            self.undelivered = true;
-            return;
-        }
         // Very many texts, or copies of a large one, must not pile up.
         if self.frames.is_full() {
             self.flush();
             self.spans.fill(None);
+        }
+        // Asked after the flush, which may have lost the receiver.
+        if !self.takes_messages(to) {
+            self.undelivered = true;
+            return;
         }
         if let Some(mask_key) = self.mask_key(to) {
             return self.send_masked(mail.read(text), to, mask_key);

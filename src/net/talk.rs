@@ -17,6 +17,11 @@ use log::Level;
 use std::borrow::Cow;
 use std::ops::Range;
 
+/// What the least message costs that has come, in about a nanosecond; each of its bytes costs one.
+const HEARD_COST: u64 = 200;
+/// What it costs to put into words what is wrong with one.
+const FAULT_COST: u64 = 500;
+
 impl<S: Socket> Switchboard<S> {
     /// Takes in what has been read from a WebSocket connection: this part of the read buffer.
     pub(super) fn take_in_websocket(&mut self, key: ConnKey, part: Range<usize>) {
@@ -105,6 +110,7 @@ impl<S: Socket> Floor<S> {
 
     /// One message, for whomever it is.
     pub(super) fn message(&mut self, key: ConnKey, text: &str) {
+        self.cost += HEARD_COST + text.len() as u64;
         match self.party(key) {
             Party::Peer(peer) => self.command(peer, text),
             Party::Member(member) => {
@@ -131,6 +137,7 @@ impl<S: Socket> Floor<S> {
         match std::str::from_utf8(bytes) {
             Ok(text) => self.message(key, text),
             Err(error) => {
+                self.cost += HEARD_COST + bytes.len() as u64;
                 let text = format!("a message must be UTF-8 text: {error}");
                 let fault = PeerFault::new("E_NOTUTF8", text);
                 match party {
@@ -144,6 +151,7 @@ impl<S: Socket> Floor<S> {
 
     /// Counts and logs the fault of a member, and tells it if its dialect has words for that.
     fn complain_to_member(&mut self, key: ConnKey, member: Member, fault: &PeerFault) {
+        self.cost += FAULT_COST;
         self.count_fault(key, fault);
         self.with_worlds(|worlds, lent| worlds.complain(member, fault, lent));
     }
@@ -196,6 +204,7 @@ impl<S: Socket> Floor<S> {
     /// Counts and logs a peer's fault, and tells the peer if it understands.
     fn complain(&mut self, peer: PeerKey, fault: PeerFault, message_id: Option<Cow<'_, str>>) {
         self.census.faults += 1;
+        self.cost += FAULT_COST;
         // The id is the peer's choice: escaped, it stays on its line.
         limited!(
             self.fault_log,

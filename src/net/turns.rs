@@ -64,8 +64,12 @@ impl<S: Socket> Switchboard<S> {
         let share = TICK_COST_MAX / (ready + loud).max(1) as u64;
         self.floor.cost = 0;
         self.floor.turn_cost_max = share.clamp(*TURN_COST.start(), *TURN_COST.end());
-        let order = [(loud.min(1), true), (ready, false), (loud.max(1) - 1, true)];
-        for (count, is_loud) in order {
+        if let Some(key) = self.turns.loud.pop_front() {
+            self.turn(key);
+            // One message of theirs may cost more than a tick may: that is not taken from the others.
+            self.floor.cost = 0;
+        }
+        for (count, is_loud) in [(ready, false), (loud.saturating_sub(1), true)] {
             for _ in 0..count {
                 if self.floor.frames.is_full() || self.floor.cost > TICK_COST_MAX {
                     return;

@@ -4,7 +4,7 @@
 //! Source: `PROTOCOLS.md` section 4.
 
 use crate::config::Limits;
-use crate::dialect::json::{known_fields, nests_deeper, plain, present, truthy};
+use crate::dialect::json::{known_fields, nests_deeper, no_object, plain, present, truthy};
 use crate::hub::command::PeerFault;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -76,11 +76,7 @@ pub fn read<'a>(text: &'a str, limits: &Limits) -> Result<Inbound<'a>, PeerFault
         let text = format!("JSON may be nested {} levels deep", limits.json_depth);
         return Err(PeerFault::new("E_TOODEEP", text));
     }
-    let envelope: Envelope<'a> = serde_json::from_str(text).map_err(|error| {
-        // What the parser says may hold a part of the line.
-        let reason: String = error.to_string().chars().take(200).collect();
-        PeerFault::new("E_NOTJSON", format!("no JSON object: {reason}"))
-    })?;
+    let envelope: Envelope<'a> = serde_json::from_str(text).map_err(|error| no_object(&error))?;
     let kind = envelope.kind.and_then(string).ok_or_else(|| {
         PeerFault::new(
             "E_NOTYPE",

@@ -196,10 +196,9 @@ impl Mesh {
         Ok(())
     }
 
-    /// A host has sent a line that is longer than any may be: it is told, and heard no more.
-    pub fn overrun(&mut self, host: HostKey, mut lent: Lent<'_>) {
-        let text = format!("A line may have {} bytes.", self.limits.message_bytes);
-        self.turn_away(host, &text, &mut lent);
+    /// A line of a host is longer than any may be, or has not come in time: it is told, and heard no more.
+    pub fn overrun(&mut self, host: HostKey, fault: &PeerFault, mut lent: Lent<'_>) {
+        self.turn_away(host, &fault.text, &mut lent);
     }
 
     /// A host's connection is ending.

@@ -6,7 +6,7 @@
 use super::shape::{Envelope, Publication};
 use super::user_id::UserIdCipher;
 use crate::config::Limits;
-use crate::dialect::json::{Fields, canonical, nests_deeper, plain, present, truthy};
+use crate::dialect::json::{Fields, canonical, cut, nests_deeper, plain, present, truthy};
 use crate::hub::command::{
     Command, DeboutKind, DeboutSelection, Initiation, PeerFault, Property, Resume, Routed, Targets,
 };
@@ -352,11 +352,6 @@ fn object<'a, T: Deserialize<'a>>(content: Option<&'a RawValue>, of: &str) -> Re
             cut(&error)
         ))
     })
-}
-
-/// What is wrong, in no more than 200 characters: serde quotes a string that it did not expect, however long it is.
-fn cut(error: &serde_json::Error) -> String {
-    error.to_string().chars().take(200).collect()
 }
 
 /// What the content of an `initiate` says about resuming.

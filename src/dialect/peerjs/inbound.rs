@@ -4,7 +4,7 @@
 //! never say who they are, so what a message says of its `src` is read over. Source: `PROTOCOLS.md` section 2, and
 //! `MessageHandler` of npm `peer` 1.0.2.
 
-use crate::dialect::json::{known_fields, nests_deeper, plain, present};
+use crate::dialect::json::{known_fields, nests_deeper, no_object, plain, present};
 use crate::hub::command::PeerFault;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -92,8 +92,7 @@ pub fn read(text: &str, bounds: Bounds) -> Result<Command<'_>, PeerFault> {
         let text = format!("a message may nest {} levels deep", bounds.json_depth);
         return Err(PeerFault::new("E_TOODEEP", text));
     }
-    let message: Message<'_> = serde_json::from_str(text)
-        .map_err(|error| PeerFault::new("E_NOTJSON", format!("no JSON object: {error}")))?;
+    let message: Message<'_> = serde_json::from_str(text).map_err(|error| no_object(&error))?;
     let kind = match message.kind.and_then(plain).as_deref() {
         Some("HEARTBEAT") => return Ok(Command::Heartbeat),
         Some("OFFER") => Kind::Offer,
@@ -169,6 +168,16 @@ mod tests {
                 }
             })
             .map_err(|fault| fault.code)
+    }
+
+    #[test]
+    fn a_fault_does_not_quote_a_whole_message() {
+        let bounds = Bounds {
+            name_bytes: 8,
+            json_depth: 4,
+        };
+        let fault = read(&format!("\"{}\"", "x".repeat(100_000)), bounds).expect_err("no object");
+        assert!(fault.text.len() < 300, "{} bytes", fault.text.len());
     }
 
     #[test]

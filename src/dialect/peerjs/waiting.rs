@@ -52,7 +52,7 @@ pub(super) struct Waiting {
     ages: List<InAges, QueueKey>,
     /// For each world its queues by what they wait for.
     names: Vec<[Names<QueueKey>; 2]>,
-    /// Bytes of all letters.
+    /// Bytes of all letters, and of the names of all queues.
     bytes: usize,
     lifetime_ms: Millis,
     letters_max: usize,
@@ -119,6 +119,8 @@ impl Waiting {
 
     /// Keeps a letter in the queue of this name. O(1), and O(bytes of the name).
     ///
+    /// A queue's name, which may be longer than its letters, counts among the bytes in all.
+    ///
     /// # Errors
     /// A bound: of the queue or in all. Nothing has changed then.
     pub(super) fn keep(
@@ -131,10 +133,13 @@ impl Waiting {
         now: Millis,
     ) -> Result<(), NoRoom> {
         let bytes = text.len();
-        if self.letters.len() >= self.letters_max || bytes > self.bytes_max - self.bytes {
+        let found = self.find(world, cause, name);
+        let name_bytes = if found.is_none() { name.len() } else { 0 };
+        if self.letters.len() >= self.letters_max
+            || bytes + name_bytes > self.bytes_max - self.bytes
+        {
             return Err(NoRoom);
         }
-        let found = self.find(world, cause, name);
         let (letters, queue_bytes) = found.map_or((0, 0), |queue| {
             let queue = &self.queues[queue];
             (queue.letters.len(), queue.bytes)
@@ -219,7 +224,7 @@ impl Waiting {
                 assert!(queue.bytes <= self.author_bytes_max);
             }
             letters += queue.letters.len();
-            bytes += queue_bytes;
+            bytes += queue_bytes + queue.name.len();
         }
         assert_eq!(self.ages.len(), self.queues.len());
         assert_eq!(letters, self.letters.len());
@@ -242,6 +247,7 @@ impl Waiting {
             due_ms: now + self.lifetime_ms,
             in_ages: Links::default(),
         });
+        self.bytes += name.len();
         self.ages.push_back(&mut self.queues, queue);
         let queues = &self.queues;
         self.names[world][cause as usize].insert(name, queue, |key| &queues[key].name);
@@ -252,7 +258,7 @@ impl Waiting {
         self.ages.remove(&mut self.queues, key);
         let mut queue = self.queues.remove(key);
         self.names[queue.world][queue.cause as usize].remove(&queue.name, key);
-        self.bytes -= queue.bytes;
+        self.bytes -= queue.bytes + queue.name.len();
         let mut letters = Vec::with_capacity(queue.letters.len());
         while let Some(letter) = queue.letters.pop_front(&mut self.letters) {
             letters.push(self.letters.remove(letter));

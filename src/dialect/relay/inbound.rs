@@ -91,8 +91,8 @@ pub fn read_greeting(text: &str) -> Result<NodeId, PeerFault> {
 /// # Errors
 /// The peer's: it is no JSON object, a field that it needs is missing or not what it should be, or the path is too long.
 pub fn read_message(text: &str) -> Result<Message<'_>, PeerFault> {
-    let fields: Envelope<'_> = serde_json::from_str(text)
-        .map_err(|error| PeerFault::new("E_NOTJSON", format!("no JSON object: {error}")))?;
+    let fields: Envelope<'_> =
+        serde_json::from_str(text).map_err(|error| json::no_object(&error))?;
     let id = |raw: Option<&RawValue>, text| raw.and_then(read_id).ok_or_else(|| bad(text));
     let to = id(fields.to, "`to` must be a node's id")?;
     let from = id(fields.from, "`from` must be a node's id")?;
@@ -288,6 +288,12 @@ mod tests {
         for bad in ["[]", "5", "null", "\"\"", ""] {
             assert_eq!(read_message(bad).expect_err(bad).code, "E_NOTJSON");
         }
+    }
+
+    #[test]
+    fn a_fault_does_not_quote_a_whole_message() {
+        let fault = read_message(&format!("\"{}\"", "x".repeat(100_000))).expect_err("no object");
+        assert!(fault.text.len() < 300, "{} bytes", fault.text.len());
     }
 
     #[test]

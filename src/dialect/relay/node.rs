@@ -344,6 +344,7 @@ impl Node {
         let (now, from) = (lent.now, message.from);
         match inbound::read_data(message.data)? {
             Data::FindPeers(target) => {
+                lent.mail.charge(Router::CLOSEST_COST);
                 let found = self.router.closest(now, target, Router::FOUND_MAX);
                 self.say(from, Said::FoundPeers(&found), &mut lent);
             }
@@ -378,6 +379,7 @@ impl Node {
             return;
         }
         let room = self.calls.room();
+        lent.mail.charge(Router::CLOSEST_COST);
         for node in self.router.to_be_asked(lent.now, room) {
             self.say(node, Said::HandshakeOffer, &mut lent);
         }

@@ -59,6 +59,9 @@ impl Router {
     pub const FOUND_MAX: usize = 20;
     /// Nodes that this one wants to be connected to: those nearest to itself.
     pub const WANTED: usize = 15;
+    /// What it costs at most to look for the closest nodes, in about a nanosecond: among 65,000 that are known some 120 are
+    /// looked at, 700 ns each.
+    pub const CLOSEST_COST: u64 = 80_000;
     /// Nodes out of reach that a search looks at before it gives up: five times what it looks for.
     const SEARCH_MAX: usize = 5 * Self::FOUND_MAX;
 
