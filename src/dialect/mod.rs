@@ -180,34 +180,18 @@ impl Worlds {
     /// A member has sent a message. A fault is its own; `complain` tells it.
     pub fn hear(&mut self, member: Member, text: &str, lent: Lent<'_>) -> Result<(), PeerFault> {
         match member {
-            Member::PeerJs(client) => self
-                .peerjs
-                .as_mut()
-                .map(|realm| realm.hear(client, text, lent)),
-            Member::Relay(link) => self.relay.as_mut().map(|node| node.hear(link, text, lent)),
-            Member::NetPeer(host) => self
-                .netpeer
-                .as_mut()
-                .map(|mesh| mesh.hear(host, text, lent)),
-            Member::Peero(visitor) => self
-                .peero
-                .as_mut()
-                .map(|lobby| lobby.hear(visitor, text, lent)),
+            Member::PeerJs(client) => self.realm().hear(client, text, lent),
+            Member::Relay(link) => self.node().hear(link, text, lent),
+            Member::NetPeer(host) => self.mesh().hear(host, text, lent),
+            Member::Peero(visitor) => self.lobby().hear(visitor, text, lent),
         }
-        .expect("a member's world is on")
     }
 
     /// Tells a member what is wrong with what it has sent, if its dialect has words for that.
     pub fn complain(&mut self, member: Member, fault: &PeerFault, lent: Lent<'_>) {
         match member {
-            Member::PeerJs(client) => {
-                let realm = self.peerjs.as_ref().expect("a member's world is on");
-                realm.complain(client, fault, lent);
-            }
-            Member::Peero(visitor) => {
-                let lobby = self.peero.as_ref().expect("a member's world is on");
-                lobby.complain(visitor, fault, lent);
-            }
+            Member::PeerJs(client) => self.realm().complain(client, fault, lent),
+            Member::Peero(visitor) => self.lobby().complain(visitor, fault, lent),
             // A node has no words for it, and a host is told by what ends its connection.
             Member::Relay(_) | Member::NetPeer(_) => {}
         }
@@ -216,10 +200,7 @@ impl Worlds {
     /// What this message of a member passed on has reached nobody, since the connection that it was for is ending.
     pub fn undelivered(&mut self, member: Member, text: &str, lent: Lent<'_>) {
         match member {
-            Member::PeerJs(client) => {
-                let realm = self.peerjs.as_mut().expect("a member's world is on");
-                realm.undelivered(client, text, lent);
-            }
+            Member::PeerJs(client) => self.realm().undelivered(client, text, lent),
             // These have no word for it.
             Member::Relay(_) | Member::NetPeer(_) | Member::Peero(_) => {}
         }
@@ -229,10 +210,7 @@ impl Worlds {
     /// that: it is told, if its dialect has words for it. A WebSocket has its own.
     pub fn overrun(&mut self, member: Member, fault: &PeerFault, lent: Lent<'_>) {
         match member {
-            Member::NetPeer(host) => {
-                let mesh = self.netpeer.as_mut().expect("a member's world is on");
-                mesh.overrun(host, fault, lent);
-            }
+            Member::NetPeer(host) => self.mesh().overrun(host, fault, lent),
             Member::PeerJs(_) | Member::Relay(_) | Member::Peero(_) => {}
         }
     }
@@ -240,22 +218,17 @@ impl Worlds {
     /// A member's connection is ending: the member is forgotten, and those who must know are told.
     pub fn depart(&mut self, member: Member, lent: Lent<'_>) {
         match member {
-            Member::PeerJs(client) => self.peerjs.as_mut().map(|realm| realm.depart(client, lent)),
-            Member::Relay(link) => self.relay.as_mut().map(|node| node.depart(link, lent)),
-            Member::NetPeer(host) => self.netpeer.as_mut().map(|mesh| mesh.depart(host, lent)),
-            Member::Peero(visitor) => self.peero.as_mut().map(|lobby| lobby.depart(visitor, lent)),
+            Member::PeerJs(client) => self.realm().depart(client, lent),
+            Member::Relay(link) => self.node().depart(link, lent),
+            Member::NetPeer(host) => self.mesh().depart(host, lent),
+            Member::Peero(visitor) => self.lobby().depart(visitor, lent),
         }
-        .expect("a member's world is on");
     }
 
     /// Whom a member wished to be connected to is there, at the end of this connection: it is a member from now on.
     pub fn reach(&mut self, member: Member, conn: ConnKey, lent: Lent<'_>) {
         match member {
-            Member::Relay(link) => self
-                .relay
-                .as_mut()
-                .expect("a member's world is on")
-                .reach(link, conn, lent),
+            Member::Relay(link) => self.node().reach(link, conn, lent),
             Member::PeerJs(_) | Member::NetPeer(_) | Member::Peero(_) => {
                 unreachable!("only relay nodes dial")
             }
@@ -265,11 +238,7 @@ impl Worlds {
     /// Whom a member wished to be connected to cannot be reached: it is no member, and never was.
     pub fn miss(&mut self, member: Member, lent: Lent<'_>) {
         match member {
-            Member::Relay(link) => self
-                .relay
-                .as_mut()
-                .expect("a member's world is on")
-                .miss(link, lent),
+            Member::Relay(link) => self.node().miss(link, lent),
             Member::PeerJs(_) | Member::NetPeer(_) | Member::Peero(_) => {
                 unreachable!("only relay nodes dial")
             }
@@ -328,7 +297,26 @@ impl Worlds {
             lobby.check();
         }
     }
+
+    fn realm(&mut self) -> &mut peerjs::Realm {
+        self.peerjs.as_mut().expect(IS_ON)
+    }
+
+    fn node(&mut self) -> &mut relay::Node {
+        self.relay.as_mut().expect(IS_ON)
+    }
+
+    fn mesh(&mut self) -> &mut netpeer::Mesh {
+        self.netpeer.as_mut().expect(IS_ON)
+    }
+
+    fn lobby(&mut self) -> &mut peero::Lobby {
+        self.peero.as_mut().expect(IS_ON)
+    }
 }
+
+/// Why a member's world is there: `join` and `join_lines` make members of no other.
+const IS_ON: &str = "a member's world is on";
 
 #[cfg(test)]
 mod tests {
