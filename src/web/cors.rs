@@ -7,6 +7,7 @@
 //! page that asks; the others with a star. With a list, an answer names the page that asks if it is allowed, or nobody.
 
 use super::Field;
+use super::peerjs::Site;
 use crate::config::{Config, Origins};
 use crate::wire::{Head, HttpFault, Response};
 
@@ -14,19 +15,16 @@ use crate::wire::{Head, HttpFault, Response};
 #[derive(Debug)]
 pub struct Cors {
     origins: Origins,
-    /// The base path of PeerJS, without a slash at its end, and its keys.
-    peerjs: Option<(String, Vec<String>)>,
+    peerjs: Option<Site>,
 }
 
 impl Cors {
     /// Reads the settings, which are checked.
     pub fn new(config: &Config) -> Cors {
-        let peerjs = &config.peerjs;
-        let base = peerjs.path.trim_end_matches('/').to_owned();
         Cors {
             origins: Origins::new(&config.allowed_origins)
                 .expect("checked settings hold no bad origins"),
-            peerjs: peerjs.on.then(|| (base, peerjs.keys.clone())),
+            peerjs: Site::of(config),
         }
     }
 
@@ -42,7 +40,11 @@ impl Cors {
     pub fn dress(&self, head: &Head<'_>, response: &mut Response) {
         let headers = &mut response.headers;
         let origin = head.origin();
-        if !self.origins.are_all() || self.is_peerjs(head.path) {
+        let is_peerjs = self
+            .peerjs
+            .as_ref()
+            .is_some_and(|site| site.owns(head.path));
+        if !self.origins.are_all() || is_peerjs {
             vary(headers);
             let named = origin.filter(|origin| self.origins.allow(origin));
             match named {
@@ -55,21 +57,6 @@ impl Cors {
         }
         if head.method == "OPTIONS" && response.status < 300 {
             dress_preflight(head, headers);
-        }
-    }
-
-    /// Whether this path is one of PeerJS: its base, or something below one of its keys.
-    fn is_peerjs(&self, path: &str) -> bool {
-        let Some((base, keys)) = &self.peerjs else {
-            return false;
-        };
-        match path.strip_prefix(base.as_str()) {
-            Some("" | "/") => true,
-            Some(rest) => rest
-                .strip_prefix('/')
-                .and_then(|rest| rest.split('/').next())
-                .is_some_and(|first| keys.iter().any(|key| key == first)),
-            None => false,
         }
     }
 }
@@ -109,45 +96,3 @@ fn is_list_of_names(text: &str) -> bool {
 }
 
 const ALLOW_ORIGIN: &str = "Access-Control-Allow-Origin";
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn paths_of_peerjs() {
-        let cases: [(&str, &[&str], &[&str]); 2] = [
-            (
-                "/",
-                &["/", "/one/id", "/two/peers", "/one/a/b/offer", "/one"],
-                &["/three/id", "/healthz", "/api", "/onetwo/id", "*"],
-            ),
-            (
-                "/my/app",
-                &["/my/app", "/my/app/", "/my/app/one/id"],
-                &[
-                    "/",
-                    "/my",
-                    "/one/id",
-                    "/my/apple",
-                    "/my/app/three/id",
-                    "/my/appone/id",
-                ],
-            ),
-        ];
-        for (path, own, others) in cases {
-            let mut config = Config::default();
-            config.peerjs.path = path.to_owned();
-            config.peerjs.keys = vec!["one".to_owned(), "two".to_owned()];
-            let cors = Cors::new(&config);
-            for own in own {
-                assert!(cors.is_peerjs(own), "{path}: {own}");
-            }
-            for other in others {
-                assert!(!cors.is_peerjs(other), "{path}: {other}");
-            }
-            config.peerjs.on = false;
-            assert!(!Cors::new(&config).is_peerjs(own[0]));
-        }
-    }
-}

@@ -12,7 +12,7 @@ mod api;
 mod assets;
 mod cors;
 mod health;
-pub mod peerjs;
+mod peerjs;
 mod spoken;
 
 use std::borrow::Cow;

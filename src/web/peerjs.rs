@@ -39,11 +39,6 @@ pub(super) enum Route<'a> {
     },
 }
 
-/// Whether a request for this path is answered by PeerJS, or would be if its base were right.
-pub fn is_route(path: &str, config: &Config) -> bool {
-    Site::of(config).is_some_and(|site| site.route(path).is_some() || site.meant(path).is_some())
-}
-
 impl Site {
     /// None if PeerJS is not spoken.
     pub(super) fn of(config: &Config) -> Option<Site> {
@@ -51,6 +46,11 @@ impl Site {
             base: base(config).to_owned(),
             keys: config.peerjs.keys.clone(),
         })
+    }
+
+    /// Whether this path is one of PeerJS, or would be with another base.
+    pub(super) fn owns(&self, path: &str) -> bool {
+        self.route(path).is_some() || self.meant(path).is_some()
     }
 
     /// Where a path leads. A slash at its end does not matter.
@@ -242,6 +242,25 @@ mod tests {
         for path in ["/k/id", "/myapp", "/myk/id", "/"] {
             assert_eq!(site("/my").route(path), None, "{path}");
         }
+    }
+
+    #[test]
+    fn own_paths_are_known_whatever_their_base() {
+        for path in [
+            "/app",
+            "/app/k/peers",
+            "/app/k/a/t/leave",
+            "/two/id",
+            "/peers",
+        ] {
+            assert!(site("/app").owns(path), "{path}");
+        }
+        for path in ["/nothing", "/api", "/", "/apple", "/app/k/a/t/other"] {
+            assert!(!site("/app").owns(path), "{path}");
+        }
+        let mut config = Config::default();
+        config.peerjs.on = false;
+        assert!(Site::of(&config).is_none());
     }
 
     #[test]
