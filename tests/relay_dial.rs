@@ -9,7 +9,7 @@ use peerhub::net::Dial;
 use std::net::{IpAddr, SocketAddr};
 use support::memory_socket::Wire;
 use support::test_hub::TestHub;
-use support::test_peer::{Heard, TestPeer};
+use support::test_peer::{Heard, TestPeer, server_frame};
 use tungstenite::handshake::derive_accept_key;
 
 const OWN: &str = "7777777777777777777777777777777777777777";
@@ -153,21 +153,8 @@ fn answer(key: &str) -> String {
     )
 }
 
-fn unmasked(first: u8, payload: &[u8]) -> Vec<u8> {
-    let mut frame = vec![first];
-    match payload.len() {
-        length @ 0..126 => frame.push(length as u8),
-        length => {
-            frame.push(126);
-            frame.extend((length as u16).to_be_bytes());
-        }
-    }
-    frame.extend(payload);
-    frame
-}
-
 fn greeting(digit: char) -> Vec<u8> {
-    unmasked(
+    server_frame(
         0x81,
         format!("\"{}\"", digit.to_string().repeat(40)).as_bytes(),
     )
@@ -207,10 +194,10 @@ fn messages_go_both_ways_and_pings_are_masked() {
     let ask = format!(
         r#"{{"to":"{OWN}","from":"{from}","path":["{from}"],"nonce":"1","data":{{"type":"findPeers","data":"{target}"}}}}"#
     );
-    there.send(&unmasked(0x81, ask.as_bytes()));
+    there.send(&server_frame(0x81, ask.as_bytes()));
     let found = there.text();
     assert!(found.contains(r#""type":"foundPeers""#), "{found}");
-    there.send(&unmasked(0x89, b"hello"));
+    there.send(&server_frame(0x89, b"hello"));
     assert_eq!(there.frame(), (0x8a, b"hello".to_vec()), "a pong");
     let mut pings = 0;
     for _ in 0..5 {
@@ -220,10 +207,10 @@ fn messages_go_both_ways_and_pings_are_masked() {
             assert_eq!(there.frame(), (0x89, Vec::new()), "a ping");
             pings += 1;
         }
-        there.send(&unmasked(0x8a, b""));
+        there.send(&server_frame(0x8a, b""));
     }
     assert!(pings >= 4, "{pings} pings in five intervals");
-    there.send(&unmasked(0x88, &[3, 0xe8]));
+    there.send(&server_frame(0x88, &[3, 0xe8]));
     assert_eq!(there.frame(), (0x88, vec![3, 0xe8]), "a close is answered");
     there.redialled();
 }

@@ -5,6 +5,7 @@ mod support;
 use peerhub::wire::dial::{DialFault, Target, read_answer};
 use peerhub::wire::{Incoming, Parser, Session, SessionFault};
 use support::Dice;
+use support::test_peer::server_frame;
 use tungstenite::handshake::derive_accept_key;
 
 /// The nonce of the example in RFC 6455 section 1.3.
@@ -154,20 +155,6 @@ fn any_bytes_are_an_answer_or_not() {
     });
 }
 
-/// A frame of a server.
-fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
-    let mut frame = vec![first];
-    match payload.len() {
-        length @ 0..126 => frame.push(length as u8),
-        length => {
-            frame.push(126);
-            frame.extend((length as u16).to_be_bytes());
-        }
-    }
-    frame.extend(payload);
-    frame
-}
-
 /// What comes out of this input in pieces of these sizes, and what is replied, unmasked.
 fn read(
     input: &[u8],
@@ -203,16 +190,16 @@ fn read(
 #[test]
 fn frames_of_a_server_cut_anywhere() {
     let input = [
-        frame(0x81, "täxt".as_bytes()),
-        frame(0x82, &[0xff, 0]),
-        frame(0x89, b"ping"),
-        frame(0x01, b"frag"),
-        frame(0x89, b""),
-        frame(0x80, b"ments"),
-        frame(0x8a, b"pong"),
-        frame(0x81, &[b'x'; 900]),
-        frame(0x88, &[3, 0xe8]),
-        frame(0x81, b"after the close"),
+        server_frame(0x81, "täxt".as_bytes()),
+        server_frame(0x82, &[0xff, 0]),
+        server_frame(0x89, b"ping"),
+        server_frame(0x01, b"frag"),
+        server_frame(0x89, b""),
+        server_frame(0x80, b"ments"),
+        server_frame(0x8a, b"pong"),
+        server_frame(0x81, &[b'x'; 900]),
+        server_frame(0x88, &[3, 0xe8]),
+        server_frame(0x81, b"after the close"),
     ]
     .concat();
     let text = |text: &str| Ok(Incoming::Text(text.to_owned().into()));
@@ -243,11 +230,11 @@ fn frames_of_a_server_cut_anywhere() {
 fn what_a_server_may_not_send() {
     let cases: [(Vec<u8>, u16); 6] = [
         (vec![0x81, 0x81, 1, 2, 3, 4, b'a'], 1002),
-        (frame(0xc1, b"a"), 1002),
-        (frame(0x80, b"a"), 1002),
-        (frame(0x89, &[0; 126]), 1002),
-        (frame(0x81, &[0xff]), 1007),
-        (frame(0x81, &[b'x'; 1_001]), 1009),
+        (server_frame(0xc1, b"a"), 1002),
+        (server_frame(0x80, b"a"), 1002),
+        (server_frame(0x89, &[0; 126]), 1002),
+        (server_frame(0x81, &[0xff]), 1007),
+        (server_frame(0x81, &[b'x'; 1_001]), 1009),
     ];
     for (bytes, code) in cases {
         for size in [1, usize::MAX] {

@@ -51,6 +51,20 @@ pub enum Heard {
     Gone,
 }
 
+/// A whole frame of a server with this first byte; the payload has less than 64 KiB.
+pub fn server_frame(first: u8, payload: &[u8]) -> Vec<u8> {
+    let mut frame = vec![first];
+    match payload.len() {
+        length @ 0..126 => frame.push(length as u8),
+        length => {
+            frame.push(126);
+            frame.extend((length as u16).to_be_bytes());
+        }
+    }
+    frame.extend(payload);
+    frame
+}
+
 impl TestPeer {
     /// A peer that asks for the upgrade on this path.
     pub fn new(wire: Wire, path: &str) -> TestPeer {
