@@ -138,7 +138,7 @@ impl Worlds {
             netpeer: config
                 .netpeer
                 .on
-                .then(|| netpeer::Mesh::new(config, hasher.clone(), now)),
+                .then(|| netpeer::Mesh::new(config, hasher.clone())),
             peero: config
                 .peero
                 .on

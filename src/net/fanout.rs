@@ -9,8 +9,7 @@ use super::floor::Floor;
 use super::out_queue::Span;
 use crate::dialect::ok::outbound::Occasion;
 use crate::hub::event::{Delivery, Event, Outbox};
-use crate::index::ConnKey;
-use crate::index::Key;
+use crate::index::{ConnKey, Key};
 use crate::wire::frame;
 
 /// What one more receiver costs, in about a nanosecond; a byte of text costs one.

@@ -121,7 +121,7 @@ impl<S: Socket> Floor<S> {
         head_bytes: usize,
         bytes: &[u8],
     ) -> Result<Outcome, HttpFault> {
-        let refused = self.conns[key.index()].life == Life::Refused || !self.status().ready;
+        let refused = self.conns[key.index()].life == Life::Refused || self.draining;
         let upgrade = head.upgrade();
         if refused && !matches!(upgrade, Upgrade::No)
             || self.conns[key.index()].life == Life::Refused
@@ -168,7 +168,7 @@ impl<S: Socket> Floor<S> {
             };
             web.answer(head, body, behind)
         });
-        let keep_alive = head.keep_alive() && self.status().ready;
+        let keep_alive = head.keep_alive() && !self.draining;
         self.respond_to(key, head, response, keep_alive);
         Ok(match keep_alive {
             true => Outcome::Answered(end),

@@ -113,7 +113,7 @@ impl Mesh {
     const SILENT_BATCH: usize = 1_000;
 
     /// A mesh with nobody in it but the hub. `hasher` keys the names.
-    pub fn new(config: &Config, hasher: RandomState, _now: Millis) -> Mesh {
+    pub fn new(config: &Config, hasher: RandomState) -> Mesh {
         let settings = &config.netpeer;
         Mesh {
             name: settings.name.as_str().into(),
