@@ -108,16 +108,16 @@ impl Hub {
     /// An empty hub. `hasher` keys the maps whose keys peers choose.
     pub fn new(rules: Rules, hasher: RandomState, now: Millis) -> Hub {
         Hub {
-            rules,
             peers: Arena::new(),
             ids: Names::new(hasher.clone()),
             linkages: Linkages::new(hasher.clone()),
-            channels: Channels::new(hasher.clone()),
+            channels: Channels::new(hasher.clone(), &rules.debout_channel),
             requests: Requests::new(hasher),
             claims: Arena::new(),
             wheel: Wheel::new(Self::RESOLUTION_MS, now),
             due: Vec::new(),
             next_number: 0,
+            rules,
         }
     }
 
@@ -344,7 +344,7 @@ impl Hub {
     /// What `RetrievePeers` lists for `peer`: the others of its linkage in the order in which they connected, without
     /// those that watch the debug stream. O(n log n) in its linkage.
     pub fn listing(&self, peer: PeerKey) -> Vec<PeerKey> {
-        let debout = self.debout_channel();
+        let debout = self.channels.debout();
         let mut listing: Vec<PeerKey> = self
             .linkages
             .members(&self.peers, self.peers[peer].linkage)

@@ -182,7 +182,7 @@ impl<S: Socket> Floor<S> {
             Ok(inbound) => inbound,
             Err(fault) => return self.complain(peer, fault, None),
         };
-        if self.config.debout
+        if self.hub.is_watched()
             && let Some(shown) = inbound.shown()
         {
             // Delivered before anything else: the stream shows the client as it was when it said this.
