@@ -79,7 +79,7 @@ function readColumn({ heading, head, body }, what, fits, cell) {
 		}
 		const { value: shown, note } = cell.exec(text)?.groups ?? {};
 		const value = Number(shown?.replaceAll(",", ""));
-		if (!Number.isFinite(value) || value < 0) {
+		if (!Number.isFinite(value)) {
 			throw new Error(`"${heading}": the cell of ${name} below "${head[column]}" is no figure: "${text}"`);
 		}
 		figures.push({ name, value, shown, note });
