@@ -100,12 +100,13 @@ impl Hub {
 
     /// An empty hub. `hasher` keys the maps whose keys peers choose.
     pub fn new(rules: Rules, hasher: RandomState, now: Millis) -> Hub {
+        let channels = Channels::new(hasher.clone(), &rules.debout_channel);
         Hub {
             rules,
             peers: Arena::new(),
             ids: Names::new(hasher.clone()),
             linkages: Linkages::new(hasher.clone()),
-            channels: Channels::new(hasher.clone()),
+            channels,
             requests: Requests::new(hasher),
             claims: Arena::new(),
             wheel: Wheel::new(Self::RESOLUTION_MS, now),

@@ -54,7 +54,7 @@ impl Hub {
 
     /// Delivers an event, and before it the debug message that shows it.
     pub(super) fn tell(&self, out: &mut Outbox<'_>, to: PeerKey, event: u32) {
-        if self.rules.debout {
+        if self.watched().is_some() {
             let on_wire = !matches!(
                 out.events()[event as usize],
                 Event::Ping | Event::Close { .. }
@@ -74,10 +74,7 @@ impl Hub {
         about: PeerKey,
         shown: Shown<'a>,
     ) {
-        if !self.rules.debout {
-            return;
-        }
-        let Some(channel) = self.debout_channel() else {
+        let Some(channel) = self.watched() else {
             return;
         };
         let cluster = self.peers[about].card.debout_cluster.as_deref();
@@ -94,8 +91,13 @@ impl Hub {
         }
     }
 
+    /// The debug channel, if somebody could see something there: asked first of all, since mostly nobody can.
+    fn watched(&self) -> Option<ChannelKey> {
+        self.debout_channel().filter(|_| self.rules.debout)
+    }
+
     /// The debug channel, if somebody is subscribed.
     pub(super) fn debout_channel(&self) -> Option<ChannelKey> {
-        self.channels.find(&self.rules.debout_channel)
+        self.channels.debout()
     }
 }
