@@ -37,6 +37,17 @@ pub(crate) fn check(found: &Counts) -> Result<(), String> {
         return Ok(());
     }
     let mut complaints = String::new();
+    let known = paths::units();
+    for name in record.instructions.keys() {
+        if !known.contains_key(name.as_str()) {
+            complaints +=
+                &format!("{name}: recorded, and no path any more. To record anew: {RECORD}\n");
+        }
+    }
+    if !read(&place("RECORD.md"))?.contains(&record.table()) {
+        complaints +=
+            &format!("RECORD.md has another table than recorded.toml. To record anew: {RECORD}\n");
+    }
     for (name, &count) in found {
         if let Some(complaint) = record.complaint(name, count) {
             complaints += &complaint;
@@ -72,7 +83,11 @@ pub(crate) fn check(found: &Counts) -> Result<(), String> {
 /// A file cannot be read or written.
 pub(crate) fn record(found: &Counts) -> Result<(), String> {
     let mut record = Record::read()?;
+    let known = paths::units();
     record.instructions.extend(found.clone());
+    record
+        .instructions
+        .retain(|name, _| known.contains_key(name.as_str()));
     record.machine = std::env::consts::ARCH.to_owned();
     record.compiler = compiler()?;
     write(&place("instructions/recorded.toml"), &record.toml())?;
@@ -102,7 +117,9 @@ impl Record {
     /// What is wrong with this count, if anything.
     fn complaint(&self, name: &str, count: u64) -> Option<String> {
         let Some(&recorded) = self.instructions.get(name) else {
-            return Some(format!("{name}: {count}, and never recorded. {AGAIN}\n"));
+            return Some(format!(
+                "{name}: {count}, and never recorded. To record anew: {RECORD}\n"
+            ));
         };
         let percent = count as f64 * 100.0 / recorded as f64 - 100.0;
         if count * 100 > recorded * (100 + self.margin_percent) {
@@ -115,13 +132,13 @@ impl Record {
                 false => String::new(),
             };
             return Some(format!(
-                "{name}: {count} instructions, recorded are {recorded}: {percent:+.1} %, allowed are +{} %.{shown}\n  If it is worth that: {AGAIN}\n",
+                "{name}: {count} instructions, recorded are {recorded}: {percent:+.1} %, allowed are +{} %.{shown}\n  If it is worth that: {RECORD}\n",
                 self.margin_percent
             ));
         }
         (count * 100 < recorded * (100 - self.stale_percent)).then(|| {
             format!(
-                "{name}: {count} instructions, recorded are {recorded}: {percent:+.1} %. That is good, and must be recorded, or it could be lost again unseen. {AGAIN}\n"
+                "{name}: {count} instructions, recorded are {recorded}: {percent:+.1} %. That is good, and must be recorded, or it could be lost again unseen. To record anew: {RECORD}\n"
             )
         })
     }
@@ -153,9 +170,18 @@ impl Record {
         let units = paths::units();
         for (name, count) in &self.instructions {
             let unit = units.get(name.as_str()).copied().unwrap_or_default();
-            writeln!(text, "| {name} | {count} | {unit} |").expect("a string takes everything");
+            writeln!(text, "| {name} | {} | {unit} |", spaced(*count))
+                .expect("a string takes everything");
         }
         text
+    }
+}
+
+/// A number with a space before every three digits.
+fn spaced(number: u64) -> String {
+    match number {
+        0..1_000 => number.to_string(),
+        _ => format!("{} {:03}", spaced(number / 1_000), number % 1_000),
     }
 }
 
@@ -181,7 +207,7 @@ fn write(path: &Path, text: &str) -> Result<(), String> {
     fs::write(path, text).map_err(|error| format!("{}: {error}", path.display()))
 }
 
-const AGAIN: &str = "To record it: RECORD=1 cargo bench --bench instructions";
+const RECORD: &str = "RECORD=1 cargo bench --bench instructions";
 
 const HEAD: &str = "\
 # Instructions that each hot path takes, as `cargo bench --bench instructions` last recorded them; CI fails where one takes

@@ -52,8 +52,8 @@ pub(super) struct Channels {
     memberships: Arena<MembershipKey, Membership>,
     /// Peer and channel → membership. Both keys are our own integers, so a cheap hash does.
     pairs: HashTable<MembershipKey>,
-    /// The debug channel's name, and the channel while somebody is subscribed to it: it is asked for at each delivery, and
-    /// to look it up by its name would cost more than the delivery.
+    /// The name of the debug channel, and the channel while anybody is subscribed: whether anybody watches is asked for
+    /// each delivery.
     debout_name: Box<str>,
     debout: Option<ChannelKey>,
 }
@@ -128,7 +128,7 @@ impl Channels {
         self.names.find(name, |key| self.arena[key].name.as_str())
     }
 
-    /// The debug channel, if anybody is subscribed to it. Costs no look-up.
+    /// The debug channel, if anybody is subscribed to it. O(1), without a look-up.
     pub(super) fn debout(&self) -> Option<ChannelKey> {
         self.debout
     }
@@ -175,9 +175,7 @@ impl Channels {
         if lane.is_empty() {
             self.names.remove(&self.arena[channel].name, channel);
             self.arena.remove(channel);
-            if self.debout == Some(channel) {
-                self.debout = None;
-            }
+            self.debout = self.debout.filter(|&debout| debout != channel);
         }
     }
 
