@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use tungstenite::protocol::Role;
 use tungstenite::protocol::frame::FrameHeader;
-use tungstenite::protocol::frame::coding::{Data, OpCode};
+use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
 use super::session::{SessionFault, fault_of};
 
@@ -36,7 +36,9 @@ pub(super) enum Kind {
     Message { is_text: bool },
     /// The first or a further fragment.
     Fragment { is_last: bool },
-    /// A ping, a pong or a close.
+    /// A pong; what it carries matters to nobody.
+    Pong,
+    /// A ping or a close.
     Control,
 }
 
@@ -67,7 +69,7 @@ pub(super) fn measure(
     }
     let mut bytes_left = message_bytes_max;
     let kind = match header.opcode {
-        OpCode::Control(_) => {
+        OpCode::Control(control) => {
             if !header.is_final {
                 return Err(SessionFault::protocol("control frame is fragmented"));
             }
@@ -76,7 +78,10 @@ pub(super) fn measure(
             }
             // No bound on messages may be so low that it forbids control frames.
             bytes_left = bytes_left.max(CONTROL_BYTES_MAX as usize);
-            Kind::Control
+            match control {
+                Control::Pong => Kind::Pong,
+                Control::Ping | Control::Close | Control::Reserved(_) => Kind::Control,
+            }
         }
         OpCode::Data(Data::Continue) => {
             let Some(so_far_bytes) = so_far_bytes else {

@@ -343,13 +343,16 @@ impl<'a> Feed<'a> {
     /// Reads the frame that has become whole.
     fn read_completed(&mut self, measured: &Measured) -> Result<Option<Found<'a>>, SessionFault> {
         let mut frame = self.session.take_frame();
-        let Kind::Message { is_text } = measured.kind else {
-            return self.have_read(&frame, measured);
-        };
-        let payload = measured.payload();
-        unmask(&mut frame[payload.clone()], measured.mask);
-        self.whole = Whole::Frame(frame);
-        Ok(Some(Found::InFrame { payload, is_text }))
+        Ok(match measured.kind {
+            Kind::Message { is_text } => {
+                let payload = measured.payload();
+                unmask(&mut frame[payload.clone()], measured.mask);
+                self.whole = Whole::Frame(frame);
+                Some(Found::InFrame { payload, is_text })
+            }
+            Kind::Pong => Some(Found::Pong),
+            Kind::Fragment { .. } | Kind::Control => self.have_read(&frame, measured)?,
+        })
     }
 
     /// Reads one whole frame of the input.
@@ -358,12 +361,15 @@ impl<'a> Feed<'a> {
         frame: &'a mut [u8],
         measured: &Measured,
     ) -> Result<Option<Found<'a>>, SessionFault> {
-        let Kind::Message { is_text } = measured.kind else {
-            return self.have_read(frame, measured);
-        };
-        let payload = &mut frame[measured.payload()];
-        unmask(payload, measured.mask);
-        Ok(Some(Found::Here { payload, is_text }))
+        Ok(match measured.kind {
+            Kind::Message { is_text } => {
+                let payload = &mut frame[measured.payload()];
+                unmask(payload, measured.mask);
+                Some(Found::Here { payload, is_text })
+            }
+            Kind::Pong => Some(Found::Pong),
+            Kind::Fragment { .. } | Kind::Control => self.have_read(frame, measured)?,
+        })
     }
 
     /// Has one whole frame that is no message by itself read by tungstenite, in the context that it belongs to.
@@ -402,8 +408,7 @@ impl<'a> Feed<'a> {
             self.replies.truncate(replies_before);
         }
         Ok(match read? {
-            None | Some(Message::Ping(_)) => None,
-            Some(Message::Pong(_)) => Some(Found::Pong),
+            None | Some(Message::Ping(_) | Message::Pong(_)) => None,
             Some(Message::Close(_)) => Some(Found::Close),
             Some(message) => {
                 self.whole = Whole::Message(message);
