@@ -40,13 +40,11 @@ pub(crate) fn check(found: &Counts) -> Result<(), String> {
     let known = paths::units();
     for name in record.instructions.keys() {
         if !known.contains_key(name.as_str()) {
-            complaints +=
-                &format!("{name}: recorded, and no path any more. To record anew: {RECORD}\n");
+            complaints += &format!("{name}: is recorded, and no path any more.\n");
         }
     }
     if !read(&place("RECORD.md"))?.contains(&record.table()) {
-        complaints +=
-            &format!("RECORD.md has another table than recorded.toml. To record anew: {RECORD}\n");
+        complaints += "RECORD.md has another table than recorded.toml.\n";
     }
     for (name, &count) in found {
         if let Some(complaint) = record.complaint(name, count) {
@@ -74,7 +72,9 @@ pub(crate) fn check(found: &Counts) -> Result<(), String> {
         let recorded = &record.compiler;
         complaints += &format!("The record was made with {recorded}, this is {compiler}.\n");
     }
-    Err(format!("\nInstruction counts have changed.\n{complaints}"))
+    Err(format!(
+        "\nInstruction counts have changed.\n{complaints}If that is as it should be, record anew: {RECORD}"
+    ))
 }
 
 /// Records what was found, beside what was recorded of other paths.
@@ -118,7 +118,7 @@ impl Record {
     fn complaint(&self, name: &str, count: u64) -> Option<String> {
         let Some(&recorded) = self.instructions.get(name) else {
             return Some(format!(
-                "{name}: {count}, and never recorded. To record anew: {RECORD}\n"
+                "{name}: {count} instructions, and none recorded.\n"
             ));
         };
         let percent = count as f64 * 100.0 / recorded as f64 - 100.0;
@@ -132,13 +132,13 @@ impl Record {
                 false => String::new(),
             };
             return Some(format!(
-                "{name}: {count} instructions, recorded are {recorded}: {percent:+.1} %, allowed are +{} %.{shown}\n  If it is worth that: {RECORD}\n",
+                "{name}: {count} instructions, recorded are {recorded}: {percent:+.1} %, allowed are +{} %.{shown}\n",
                 self.margin_percent
             ));
         }
         (count * 100 < recorded * (100 - self.stale_percent)).then(|| {
             format!(
-                "{name}: {count} instructions, recorded are {recorded}: {percent:+.1} %. That is good, and must be recorded, or it could be lost again unseen. To record anew: {RECORD}\n"
+                "{name}: {count} instructions, recorded are {recorded}: {percent:+.1} %. Good: record it, or it could be lost again unseen.\n"
             )
         })
     }
