@@ -231,7 +231,8 @@ fn presence(member_count: usize) -> Round {
     })
 }
 
-/// From a new socket to `confirm`. The others are so many that no table grows for the newcomers.
+/// From a new socket to `confirm`, in a linkage where nobody hears of others. There are so many before that no table grows
+/// for the newcomers.
 fn upgrade_and_join() -> Round {
     let mut hall = Hall::new(Config::default());
     for _ in 0..150 {
@@ -239,7 +240,7 @@ fn upgrade_and_join() -> Round {
     }
     let upgrade = upgrade_to("/");
     let initiate = frame(
-        r#"{"type":"initiate","content":{"linkageKey":"room","userid":"","tags":["a","b"],"properties":{"p":[1,2,3]},"options":{"peerInitiationReceiver":true,"peerInitiationSender":true}}}"#,
+        r#"{"type":"initiate","content":{"linkageKey":"hall","userid":"","tags":["a","b"],"properties":{"p":[1,2,3]},"options":{"peerInitiationReceiver":false,"peerInitiationSender":true}}}"#,
     );
     Box::new(move || {
         let newcomer = hall.admit();
