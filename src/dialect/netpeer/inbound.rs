@@ -4,9 +4,8 @@
 //! Source: `PROTOCOLS.md` section 4.
 
 use crate::config::Limits;
-use crate::dialect::json::{known_fields, nests_deeper, no_object, plain, present, truthy};
+use crate::dialect::json::{Raw, known_fields, plain, present, truthy};
 use crate::hub::command::PeerFault;
-use serde_json::value::RawValue;
 use std::borrow::Cow;
 
 /// What a line says.
@@ -72,11 +71,7 @@ known_fields! {
 
 /// Reads one line. An error says that it is no message at all. O(bytes).
 pub fn read<'a>(text: &'a str, limits: &Limits) -> Result<Inbound<'a>, PeerFault> {
-    if nests_deeper(text, limits.json_depth) {
-        let text = format!("JSON may be nested {} levels deep", limits.json_depth);
-        return Err(PeerFault::new("E_TOODEEP", text));
-    }
-    let envelope: Envelope<'a> = serde_json::from_str(text).map_err(|error| no_object(&error))?;
+    let envelope = Envelope::read(text, limits.json_depth)?;
     let kind = envelope.kind.and_then(string).ok_or_else(|| {
         PeerFault::new(
             "E_NOTYPE",
@@ -86,10 +81,13 @@ pub fn read<'a>(text: &'a str, limits: &Limits) -> Result<Inbound<'a>, PeerFault
     Ok(match &*kind {
         "@PRESENTATION" => Inbound::Presentation(presentation(&envelope, limits)),
         "@NETWORK_INFORMATION" => {
-            let content: InformationContent<'a> = object(envelope.content).unwrap_or_default();
-            let network: Network<'a> = object(content.network).unwrap_or_default();
+            let content = envelope
+                .content
+                .and_then(InformationContent::of)
+                .unwrap_or_default();
+            let network = content.network.and_then(Network::of).unwrap_or_default();
             Inbound::Information {
-                state: present(network.state).map(RawValue::get),
+                state: present(network.state).map(Raw::get),
             }
         }
         "@REQUEST_NETWORK_INFORMATION" => Inbound::InformationRequest,
@@ -116,7 +114,10 @@ fn presentation<'a>(
         let text = format!("A name may have {} bytes.", limits.name_bytes);
         return Err(PeerFault::new("E_TOOLONG", text));
     }
-    let content: PresentationContent<'a> = object(envelope.content).unwrap_or_default();
+    let content = envelope
+        .content
+        .and_then(PresentationContent::of)
+        .unwrap_or_default();
     let main_port = content.port.and_then(port).ok_or_else(|| {
         PeerFault::new(
             "E_BADPORT",
@@ -131,27 +132,23 @@ fn presentation<'a>(
 }
 
 /// A port as its number, in whichever way JSON writes it. A string is none: members compare ports without converting them.
-fn port(raw: &RawValue) -> Option<u16> {
+fn port(raw: Raw<'_>) -> Option<u16> {
     let number: f64 = raw.get().parse().ok()?;
     let is_port = number.fract() == 0.0 && (1.0..=65_535.0).contains(&number);
     is_port.then_some(number as u16)
 }
 
-fn string(raw: &RawValue) -> Option<Cow<'_, str>> {
+fn string(raw: Raw<'_>) -> Option<Cow<'_, str>> {
     match raw.get().starts_with('"') {
         true => plain(raw),
         false => None,
     }
 }
 
-/// The fields of an object; none of anything else.
-fn object<'a, T: serde::Deserialize<'a>>(raw: Option<&'a RawValue>) -> Option<T> {
-    serde_json::from_str(raw?.get()).ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dialect::json::scan;
 
     #[test]
     fn ports_are_whole_numbers_that_can_be_dialled() {
@@ -170,8 +167,8 @@ mod tests {
             ("null", None),
             ("[80]", None),
         ] {
-            let raw = RawValue::from_string(text.into()).expect("JSON");
-            assert_eq!(port(&raw), number, "{text}");
+            let raw = scan(text, 1, |_, _| {}).expect("JSON");
+            assert_eq!(port(raw), number, "{text}");
         }
     }
 

@@ -3,18 +3,14 @@
 //! The envelope is read once; contents that are only forwarded stay slices of the message. What is wrong is the sender's
 //! fault and never more than that. Source: `PROTOCOLS.md` section 1, "Envelope" and "Client messages".
 
-use super::shape::Envelope;
+use super::shape::{Envelope, Publication};
 use super::user_id::UserIdCipher;
 use crate::config::Limits;
-use crate::dialect::json::{
-    Fields, canonical, cut, last_members, nests_deeper, plain, present, truthy,
-};
+use crate::dialect::json::{Fields, Raw, canonical, plain, present, truthy};
 use crate::hub::command::{
     Command, DeboutKind, DeboutSelection, Initiation, PeerFault, Property, Resume, Routed, Targets,
 };
 use crate::hub::id::Secret;
-use serde::Deserialize;
-use serde_json::value::RawValue;
 use std::borrow::Cow;
 
 /// Reads messages; knows the bounds on their parts.
@@ -68,14 +64,8 @@ impl Reader {
 
     /// Reads one message. An error says that it is no JSON object within the bounds. O(bytes).
     pub fn read<'a>(&self, text: &'a str) -> Result<Inbound<'a>, PeerFault> {
-        if nests_deeper(text, self.limits.json_depth) {
-            let text = format!("JSON may be nested {} levels deep", self.limits.json_depth);
-            return Err(PeerFault::new("E_TOODEEP", text));
-        }
-        let envelope: Envelope<'a> = serde_json::from_str(text).map_err(|error| {
-            PeerFault::new("E_NOTJSON", format!("no JSON object: {}", cut(&error)))
-        })?;
-        let id = present(envelope.message_id).filter(|id| truthy(id));
+        let envelope = Envelope::read(text, self.limits.json_depth)?;
+        let id = present(envelope.message_id).filter(|&id| truthy(id));
         let id = id.map(|id| canonical(id).unwrap_or(Cow::Borrowed(id.get())));
         let kind = envelope.kind.and_then(canonical).unwrap_or_default();
         let (resume, command) = match &*kind {
@@ -133,7 +123,7 @@ impl Reader {
             "\"deboutSelection\"" => Command::SelectDebout(selection(content)?),
             "\"retrievePeers\"" => Command::RetrievePeers { message_id },
             "\"debout\"" => Command::Debout {
-                content: content.map(RawValue::get),
+                content: content.map(Raw::get),
             },
             "\"leave\"" => Command::Leave,
             _ => return Err(PeerFault::new("E_UNKNOWNTYPE", "no message has this type")),
@@ -143,13 +133,13 @@ impl Reader {
     /// The channel and the whole content of a `publish`. A null message is a message too.
     fn publication<'a>(
         &self,
-        content: Option<&'a RawValue>,
+        content: Option<Raw<'a>>,
     ) -> Result<(Cow<'a, str>, &'a str), PeerFault> {
         let needs = || bad("publish needs content {channel, message}");
         let content = content.ok_or_else(needs)?;
-        let [channel, message] = last_members(content, ["\"channel\"", "\"message\""]);
-        let channel = channel.and_then(|channel| serde_json::from_str::<&RawValue>(channel).ok());
-        match (channel.filter(|channel| truthy(channel)), message) {
+        let publication = Publication::of(content).ok_or_else(needs)?;
+        let channel = publication.channel.filter(|&channel| truthy(channel));
+        match (channel, publication.message) {
             (Some(channel), Some(_)) => Ok((self.token("channel", channel)?, content.get())),
             (Some(_) | None, _) => Err(needs()),
         }
@@ -160,14 +150,14 @@ impl Reader {
         envelope: &Envelope<'a>,
         message_id: Option<Cow<'a, str>>,
     ) -> Result<Routed<'a>, PeerFault> {
-        let name = envelope.name.map(RawValue::get);
+        let name = envelope.name.map(Raw::get);
         if let Some(name) = name {
             self.check_token("name", name)?;
         }
         Ok(Routed {
             message_id,
             name,
-            content: envelope.content.map(RawValue::get),
+            content: envelope.content.map(Raw::get),
         })
     }
 
@@ -192,10 +182,10 @@ impl Reader {
 
     fn channels<'a>(
         &self,
-        content: Option<&'a RawValue>,
+        content: Option<Raw<'a>>,
         kind: &str,
     ) -> Result<Vec<Cow<'a, str>>, PeerFault> {
-        let content: Fields<'a> = object(content, kind)?;
+        let content = object(content, kind)?;
         let Some(channels) = present(content.last("channels")) else {
             return Ok(Vec::new());
         };
@@ -207,11 +197,11 @@ impl Reader {
         channels.map(|name| self.token("channel", name)).collect()
     }
 
-    fn tags<'a>(&self, content: Option<&'a RawValue>) -> Result<Vec<Cow<'a, str>>, PeerFault> {
+    fn tags<'a>(&self, content: Option<Raw<'a>>) -> Result<Vec<Cow<'a, str>>, PeerFault> {
         let Some(content) = present(content) else {
             return Ok(Vec::new());
         };
-        let tags: Vec<&'a RawValue> = if content.get().starts_with('[') {
+        let tags: Vec<Raw<'a>> = if content.get().starts_with('[') {
             let most = self.limits.tags;
             list("tags", content, most, || PeerFault::too_many_tags(most))?
         } else {
@@ -227,25 +217,25 @@ impl Reader {
         message_id: Option<&str>,
     ) -> (Option<&'a str>, Result<Command<'a>, PeerFault>) {
         let checked = message_id.map_or(Ok(()), |id| self.check_token("messageid", id));
-        let content: Fields<'a> = match object(envelope.content, "initiate") {
+        let content = match object(envelope.content, "initiate") {
             Ok(content) => content,
             Err(fault) => return (None, checked.and(Err(fault))),
         };
-        let resume = content.last("resume").filter(|resume| truthy(resume));
+        let resume = content.last("resume").filter(|&resume| truthy(resume));
         let initiation = checked.and_then(|()| self.initiation(&content));
         let command = initiation.map(|initiation| Command::Initiate(Box::new(initiation)));
-        (resume.map(RawValue::get), command)
+        (resume.map(Raw::get), command)
     }
 
     fn initiation<'a>(&self, content: &Fields<'a>) -> Result<Initiation<'a>, PeerFault> {
-        let options: Fields<'a> = match present(content.last("options")) {
+        let options = match present(content.last("options")) {
             None => Fields(Vec::new()),
             options => object(options, "the options of initiate")?,
         };
         // A null counts as false and not as absent.
         let option = |name| options.last(name).map(truthy);
         let text = |name| self.text(name, content.last(name));
-        let start_time = present(content.last("startTime")).map(RawValue::get);
+        let start_time = present(content.last("startTime")).map(Raw::get);
         if let Some(start_time) = start_time {
             self.check_token("startTime", start_time)?;
         }
@@ -272,7 +262,7 @@ impl Reader {
     }
 
     /// The user id as others may see it. A sealed one is longer than what was sealed, which was within the bound.
-    fn user_id<'a>(&self, raw: Option<&'a RawValue>) -> Result<Cow<'a, str>, PeerFault> {
+    fn user_id<'a>(&self, raw: Option<Raw<'a>>) -> Result<Cow<'a, str>, PeerFault> {
         let bytes_max = match &self.cipher {
             Some(_) => UserIdCipher::sealed_bytes(self.limits.name_bytes),
             None => self.limits.name_bytes,
@@ -291,10 +281,7 @@ impl Reader {
         Ok(sealed.into())
     }
 
-    fn properties<'a>(
-        &self,
-        content: Option<&'a RawValue>,
-    ) -> Result<Vec<Property<'a>>, PeerFault> {
+    fn properties<'a>(&self, content: Option<Raw<'a>>) -> Result<Vec<Property<'a>>, PeerFault> {
         let Some(content) = present(content) else {
             return Ok(Vec::new());
         };
@@ -303,8 +290,8 @@ impl Reader {
         if content.get().len() > 2 * most {
             return Err(PeerFault::properties_too_large(most));
         }
-        let fields: Fields<'a> = object(Some(content), "properties")?;
-        let property = |(name, value): (_, &'a RawValue)| Property {
+        let fields = object(Some(content), "properties")?;
+        let property = |(name, value): (_, Raw<'a>)| Property {
             name,
             value: value.get(),
         };
@@ -314,7 +301,7 @@ impl Reader {
     fn text<'a>(
         &self,
         field: &str,
-        raw: Option<&'a RawValue>,
+        raw: Option<Raw<'a>>,
     ) -> Result<Option<Cow<'a, str>>, PeerFault> {
         self.text_within(self.limits.name_bytes, field, raw)
     }
@@ -324,9 +311,9 @@ impl Reader {
         &self,
         bytes_max: usize,
         field: &str,
-        raw: Option<&'a RawValue>,
+        raw: Option<Raw<'a>>,
     ) -> Result<Option<Cow<'a, str>>, PeerFault> {
-        let Some(raw) = raw.filter(|raw| truthy(raw)) else {
+        let Some(raw) = raw.filter(|&raw| truthy(raw)) else {
             return Ok(None);
         };
         let text = plain(raw).ok_or_else(|| bad(format!("{field} must be a string")))?;
@@ -335,7 +322,7 @@ impl Reader {
     }
 
     /// A scalar as a token.
-    fn token<'a>(&self, field: &str, raw: &'a RawValue) -> Result<Cow<'a, str>, PeerFault> {
+    fn token<'a>(&self, field: &str, raw: Raw<'a>) -> Result<Cow<'a, str>, PeerFault> {
         let token = canonical(raw).ok_or_else(|| bad(format!("a {field} must be a string")))?;
         self.check_token(field, &token)?;
         Ok(token)
@@ -353,12 +340,13 @@ impl Reader {
 /// An array of no more than `most` things, so that no message makes more work than its purpose may.
 fn list<'a>(
     field: &str,
-    raw: &'a RawValue,
+    raw: Raw<'a>,
     most: usize,
     too_many: impl FnOnce() -> PeerFault,
-) -> Result<Vec<&'a RawValue>, PeerFault> {
-    let list: Vec<&'a RawValue> =
-        serde_json::from_str(raw.get()).map_err(|_| bad(format!("{field} must be an array")))?;
+) -> Result<Vec<Raw<'a>>, PeerFault> {
+    let elements = raw.elements();
+    let elements = elements.ok_or_else(|| bad(format!("{field} must be an array")))?;
+    let list: Vec<Raw<'a>> = elements.take(most + 1).collect();
     match list.len() <= most {
         true => Ok(list),
         false => Err(too_many()),
@@ -373,22 +361,17 @@ fn check_length(bytes_max: usize, field: &str, text: &str) -> Result<(), PeerFau
     Err(PeerFault::new("E_TOOLONG", text))
 }
 
-fn object<'a, T: Deserialize<'a>>(content: Option<&'a RawValue>, of: &str) -> Result<T, PeerFault> {
+fn object<'a>(content: Option<Raw<'a>>, of: &str) -> Result<Fields<'a>, PeerFault> {
     let content = content.ok_or_else(|| bad(format!("{of} needs content")))?;
-    serde_json::from_str(content.get()).map_err(|error| {
-        bad(format!(
-            "the content of {of} is not as it must be: {}",
-            cut(&error)
-        ))
-    })
+    Fields::of(content).ok_or_else(|| bad(format!("the content of {of} must be an object")))
 }
 
-fn selection(content: Option<&RawValue>) -> Result<DeboutSelection, PeerFault> {
+fn selection(content: Option<Raw<'_>>) -> Result<DeboutSelection, PeerFault> {
     let mut selection = DeboutSelection::default();
     let Some(content) = present(content) else {
         return Ok(selection);
     };
-    let fields: Fields<'_> = object(Some(content), "deboutSelection")?;
+    let fields = object(Some(content), "deboutSelection")?;
     for (name, wanted) in fields.0 {
         let known = DeboutKind::ALL
             .into_iter()
@@ -400,7 +383,7 @@ fn selection(content: Option<&RawValue>) -> Result<DeboutSelection, PeerFault> {
     Ok(selection)
 }
 
-fn timeout(raw: &RawValue) -> Result<u64, PeerFault> {
+fn timeout(raw: Raw<'_>) -> Result<u64, PeerFault> {
     match raw.get().parse::<f64>() {
         Ok(ms) if ms >= 0.0 => Ok(ms as u64),
         _ => Err(bad("timeout must be a number of milliseconds")),

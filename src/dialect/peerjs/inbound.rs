@@ -4,9 +4,8 @@
 //! never say who they are, so what a message says of its `src` is read over. Source: `PROTOCOLS.md` section 2, and
 //! `MessageHandler` of npm `peer` 1.0.2.
 
-use crate::dialect::json::{known_fields, nests_deeper, no_object, plain, present};
+use crate::dialect::json::{Raw, known_fields, plain, present};
 use crate::hub::command::PeerFault;
-use serde_json::value::RawValue;
 use std::borrow::Cow;
 
 /// What a client asks for.
@@ -30,7 +29,7 @@ pub struct Forward<'a> {
     /// The id of the client that it is for.
     pub dst: Cow<'a, str>,
     /// What it says, as it came.
-    pub payload: Option<&'a RawValue>,
+    pub payload: Option<Raw<'a>>,
 }
 
 /// What can be passed on.
@@ -83,16 +82,12 @@ known_fields! {
     struct Message { kind: "type", dst: "dst", payload: "payload" }
 }
 
-/// Reads one message. O(bytes); allocates only for a `dst` with escapes, and what serde needs to skip nested brackets.
+/// Reads one message. O(bytes); allocates only for a `dst` with escapes.
 ///
 /// # Errors
 /// All the client's: no JSON object, no known type, no destination where there must be one, or beyond a bound.
 pub fn read(text: &str, bounds: Bounds) -> Result<Command<'_>, PeerFault> {
-    if nests_deeper(text, bounds.json_depth) {
-        let text = format!("a message may nest {} levels deep", bounds.json_depth);
-        return Err(PeerFault::new("E_TOODEEP", text));
-    }
-    let message: Message<'_> = serde_json::from_str(text).map_err(|error| no_object(&error))?;
+    let message = Message::read(text, bounds.json_depth)?;
     let kind = match message.kind.and_then(plain).as_deref() {
         Some("HEARTBEAT") => return Ok(Command::Heartbeat),
         Some("OFFER") => Kind::Offer,
@@ -163,7 +158,7 @@ mod tests {
                 Command::Unregister => "gone".to_owned(),
                 Command::ToNobody(dst) => format!("to nobody: {dst}"),
                 Command::Forward(Forward { kind, dst, payload }) => {
-                    let payload = payload.map_or("nothing", RawValue::get);
+                    let payload = payload.map_or("nothing", Raw::get);
                     format!("{} to {dst}: {payload}", kind.name())
                 }
             })

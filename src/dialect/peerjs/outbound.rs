@@ -3,8 +3,7 @@
 //! Field by field in the order of PeerServer, without white space; a payload goes out as it came in.
 
 use super::inbound::Kind;
-use crate::dialect::json::write_string;
-use serde_json::value::RawValue;
+use crate::dialect::json::{Raw, write_string};
 
 /// The client is registered.
 pub(super) fn open(out: &mut Vec<u8>) {
@@ -28,7 +27,7 @@ pub(super) fn message(
     kind: Kind,
     src: &str,
     dst: &str,
-    payload: Option<&RawValue>,
+    payload: Option<Raw<'_>>,
     out: &mut Vec<u8>,
 ) {
     out.extend_from_slice(br#"{"type":""#);
@@ -47,6 +46,7 @@ pub(super) fn message(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dialect::json::scan;
 
     #[test]
     fn texts() {
@@ -55,7 +55,7 @@ mod tests {
             write(&mut out);
             String::from_utf8(out).expect("UTF-8")
         };
-        let payload: &RawValue = serde_json::from_str("{\"b\": 1.0,\"a\":[ ]}").expect("JSON");
+        let payload = scan("{\"b\": 1.0,\"a\":[ ]}", 2, |_, _| {}).expect("JSON");
         assert_eq!(
             written(&|out| message(Kind::Offer, "a\"", "\u{e4}", Some(payload), out)),
             "{\"type\":\"OFFER\",\"src\":\"a\\\"\",\"dst\":\"\u{e4}\",\"payload\":{\"b\": 1.0,\"a\":[ ]}}"

@@ -4,10 +4,8 @@
 
 use super::node_id::NodeId;
 use super::routing::Router;
-use crate::dialect::json::{self, known_fields};
+use crate::dialect::json::{self, Raw, known_fields};
 use crate::hub::command::PeerFault;
-use serde::de::{Deserialize, Deserializer, IgnoredAny, SeqAccess, Visitor};
-use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::fmt;
 use std::ops::Deref;
@@ -24,7 +22,7 @@ pub struct Message<'a> {
     /// What its maker calls it, 1 to [`NONCE_BYTES_MAX`] bytes.
     pub nonce: Cow<'a, str>,
     /// What it says.
-    pub data: Option<&'a RawValue>,
+    pub data: Option<Raw<'a>>,
 }
 
 /// The nodes that a message has passed, in their order.
@@ -93,7 +91,7 @@ known_fields! {
 /// # Errors
 /// The peer's: it is no id.
 pub fn read_greeting(text: &str) -> Result<NodeId, PeerFault> {
-    let raw: &RawValue = serde_json::from_str(text).map_err(|_| no_id())?;
+    let raw = json::scan(text, usize::MAX, |_, _| {}).map_err(|_| no_id())?;
     read_id(raw).ok_or_else(no_id)
 }
 
@@ -102,9 +100,8 @@ pub fn read_greeting(text: &str) -> Result<NodeId, PeerFault> {
 /// # Errors
 /// The peer's: it is no JSON object, a field that it needs is missing or not what it should be, or the path is too long.
 pub fn read_message(text: &str) -> Result<Message<'_>, PeerFault> {
-    let fields: Envelope<'_> =
-        serde_json::from_str(text).map_err(|error| json::no_object(&error))?;
-    let id = |raw: Option<&RawValue>, text| raw.and_then(read_id).ok_or_else(|| bad(text));
+    let fields = Envelope::read(text, usize::MAX)?;
+    let id = |raw: Option<Raw<'_>>, text| raw.and_then(read_id).ok_or_else(|| bad(text));
     let to = id(fields.to, "`to` must be a node's id")?;
     let from = id(fields.from, "`from` must be a node's id")?;
     let nonce = fields.nonce.and_then(json::plain);
@@ -130,8 +127,8 @@ pub fn read_message(text: &str) -> Result<Message<'_>, PeerFault> {
 ///
 /// # Errors
 /// The peer's: its type is known and the rest does not suit it.
-pub fn read_data(data: Option<&RawValue>) -> Result<Data<'_>, PeerFault> {
-    let content = data.and_then(|data| serde_json::from_str::<Content<'_>>(data.get()).ok());
+pub fn read_data(data: Option<Raw<'_>>) -> Result<Data<'_>, PeerFault> {
+    let content = data.and_then(Content::of);
     let Some(Content {
         kind: Some(kind),
         data,
@@ -153,7 +150,7 @@ pub fn read_data(data: Option<&RawValue>) -> Result<Data<'_>, PeerFault> {
         }
         Some("handshake-offer") => Ok(Data::HandshakeOffer),
         Some("handshake-answer") => {
-            let answer = data.and_then(|data| serde_json::from_str::<Answer<'_>>(data.get()).ok());
+            let answer = data.and_then(Answer::of);
             let ws = answer.and_then(|answer| answer.ws);
             Ok(Data::HandshakeAnswer {
                 ws: ws.and_then(json::plain),
@@ -164,11 +161,11 @@ pub fn read_data(data: Option<&RawValue>) -> Result<Data<'_>, PeerFault> {
 }
 
 /// An id: 40 hexadecimal digits, or 20 bytes as Node.js writes a Buffer.
-fn read_id(raw: &RawValue) -> Option<NodeId> {
+fn read_id(raw: Raw<'_>) -> Option<NodeId> {
     match raw.get().as_bytes()[0] {
         b'"' => NodeId::from_hex(&json::plain(raw)?),
         b'{' => {
-            let buffer: Buffer<'_> = serde_json::from_str(raw.get()).ok()?;
+            let buffer = Buffer::of(raw)?;
             let is_buffer = json::plain(buffer.kind?)? == "Buffer";
             let bytes = serde_json::from_str(buffer.data?.get()).ok()?;
             is_buffer.then_some(NodeId::new(bytes))
@@ -177,42 +174,20 @@ fn read_id(raw: &RawValue) -> Option<NodeId> {
     }
 }
 
-fn read_list<const MOST: usize>(raw: Option<&RawValue>) -> Option<List<MOST>> {
-    serde_json::from_str(raw?.get()).ok()
+/// The first so many ids of a list, and whether there are more. None if it is no list, or one of these is no id.
+fn read_list<const MOST: usize>(raw: Option<Raw<'_>>) -> Option<List<MOST>> {
+    let mut elements = raw?.elements()?;
+    let mut first = Ids::default();
+    for raw in elements.by_ref().take(MOST) {
+        first.push(read_id(raw)?);
+    }
+    let has_more = elements.next().is_some();
+    Some(List { first, has_more })
 }
 
-/// The first so many ids of a list, and whether there are more.
 struct List<const MOST: usize> {
     first: Ids<MOST>,
     has_more: bool,
-}
-
-impl<'de, const MOST: usize> Deserialize<'de> for List<MOST> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Reader<const MOST: usize>;
-        impl<'de, const MOST: usize> Visitor<'de> for Reader<MOST> {
-            type Value = List<MOST>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a list of nodes' ids")
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
-                let mut first = Ids::default();
-                while first.len() < MOST {
-                    let Some(raw) = items.next_element::<&RawValue>()? else {
-                        let has_more = false;
-                        return Ok(List { first, has_more });
-                    };
-                    first.push(read_id(raw).ok_or_else(|| serde::de::Error::custom("no id"))?);
-                }
-                let has_more = items.next_element::<IgnoredAny>()?.is_some();
-                while items.next_element::<IgnoredAny>()?.is_some() {}
-                Ok(List { first, has_more })
-            }
-        }
-        deserializer.deserialize_seq(Reader)
-    }
 }
 
 impl<const MOST: usize> Ids<MOST> {
@@ -404,8 +379,8 @@ mod tests {
             ("null".into(), Some(Data::Other)),
         ];
         for (text, expected) in cases {
-            let raw = RawValue::from_string(text.clone()).expect("JSON");
-            assert_eq!(read_data(Some(&raw)).ok(), expected, "{text}");
+            let raw = json::scan(&text, 9, |_, _| {}).expect("JSON");
+            assert_eq!(read_data(Some(raw)).ok(), expected, "{text}");
         }
         assert_eq!(read_data(None), Ok(Data::Other));
     }
