@@ -10,7 +10,6 @@ use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
 use slab::Slab;
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::SocketAddr;
 
 /// When what a socket is to get is sent.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -48,12 +47,11 @@ const UPGRADED: &[u8] =
     b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
     Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
 
-/// Serves on `address` until the process is ended.
+/// Serves until the process is ended.
 ///
 /// # Errors
 /// What poll or the listening socket say.
-pub fn serve(address: SocketAddr, sends: Sends) -> io::Result<()> {
-    let mut listener = TcpListener::bind(address)?;
+pub fn serve(mut listener: TcpListener, sends: Sends) -> io::Result<()> {
     let mut floor = Floor {
         poll: Poll::new()?,
         sends,

@@ -114,10 +114,10 @@ pub fn measure(
         }
         Load::Connect { at_once } => {
             let mut visits = Visits::new(address, speech, at_once)?;
-            visits.run(spans.warm_up)?;
+            visits.run(Until::Passed(spans.warm_up))?;
             let (gauge, before) = (Gauge::read(pid)?, visits.joined());
             visits.forget_times();
-            visits.run(spans.measured)?;
+            visits.run(Until::Passed(spans.measured))?;
             let used = gauge.used(pid)?;
             let joined = (visits.joined() - before) as f64;
             let latency = millis(visits.latency());

@@ -65,7 +65,9 @@ pub fn be_a_floor_if_told() -> Option<ExitCode> {
         Sends::Each
     };
     let address = address.parse().expect("the parent gives an address");
-    Some(match floor::serve(address, sends) {
+    let served =
+        mio::net::TcpListener::bind(address).and_then(|listener| floor::serve(listener, sends));
+    Some(match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error}");

@@ -2,7 +2,7 @@
 
 use super::crowd::{Crowd, Heard};
 use super::room::{histogram, nanos};
-use super::{Faults, LoadError, PATIENCE};
+use super::{Faults, LoadError, PATIENCE, Until};
 use crate::rig::speech::{Manner, Speech};
 use hdrhistogram::Histogram;
 use std::net::SocketAddr;
@@ -61,19 +61,22 @@ impl Visits {
         &self.latency
     }
 
-    /// Has clients come and go for this long.
+    /// Has clients come and go.
     ///
     /// # Errors
     /// If the server stops letting them in.
-    pub fn run(&mut self, span: Duration) -> Result<(), LoadError> {
-        let end = Instant::now() + span;
+    pub fn run(&mut self, until: Until) -> Result<(), LoadError> {
+        let (end, last) = match until {
+            Until::Passed(span) => (Some(Instant::now() + span), u64::MAX),
+            Until::Sent(count) => (None, self.opened + count),
+        };
         let mut progress = (self.joined, Instant::now());
-        while Instant::now() < end {
-            while self.opened - self.gone < self.at_once {
+        while end.map_or(self.gone < last, |end| Instant::now() < end) {
+            while self.opened - self.gone < self.at_once && self.opened < last {
                 let place = self.crowd.open()?;
                 self.opened += 1;
-                self.since
-                    .resize(self.since.len().max(place + 1), Instant::now());
+                let places = self.since.len().max(place + 1);
+                self.since.resize(places, Instant::now());
                 self.since[place] = Instant::now();
             }
             self.turn()?;

@@ -27,7 +27,7 @@ pub const PATIENCE: Duration = Duration::from_secs(10);
 pub enum Until {
     /// This long; what is under way then stays under way.
     Passed(Duration),
-    /// So many messages more, and until all of them have arrived.
+    /// So many messages, requests or visits more, and until all of them are through.
     Sent(u64),
 }
 
