@@ -57,6 +57,10 @@ fn everybody_hears_what_is_published() {
             assert_eq!(room.delivered(), 1_000);
             assert_eq!(room.finish().unwrap(), Faults::default());
             assert_eq!(room.latency().len(), 200);
+            assert!(
+                room.latency().min() > 1_000,
+                "nothing takes less than a send"
+            );
         }
     });
 }

@@ -9,10 +9,11 @@ use super::floor::{self, Sends};
 use super::gauge;
 use super::speech::Speech;
 use rustix::process::{Pid, Signal, kill_process};
+use socket2::{Domain, Protocol, Socket, Type};
 use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::thread;
@@ -183,7 +184,7 @@ impl Server {
             _folder: folder,
         };
         let begun = Instant::now();
-        while TcpStream::connect(address).is_err() {
+        while !is_open(address) {
             if running.child.try_wait()?.is_some() || begun.elapsed() > START_PATIENCE {
                 let said = fs::read_to_string(&words).unwrap_or_default();
                 let last = said.lines().last().unwrap_or("it says nothing");
@@ -233,9 +234,12 @@ impl Server {
                 command.args(["--concurrent_limit", "100000"]);
             }
             Make::Mosquitto => {
+                // It does not start without a listener for plain MQTT.
+                let other_port = free_address()?.port();
                 let settings = format!(
-                    "listener {port} 127.0.0.1\nprotocol websockets\nallow_anonymous true\nmax_connections -1\n\
-                     max_queued_messages 0\npersistence false\nuser root\nlog_type error\n"
+                    "listener {other_port} 127.0.0.1\nlistener {port} 127.0.0.1\nprotocol websockets\n\
+                     allow_anonymous true\nmax_connections -1\nmax_queued_messages 0\n\
+                     persistence false\nuser root\nlog_type error\n"
                 );
                 let file = folder.file("mosquitto.conf", &settings)?;
                 command = Command::new("mosquitto");
@@ -331,6 +335,17 @@ impl Drop for Folder {
 /// An address that nobody listens on, as far as can be known.
 fn free_address() -> io::Result<SocketAddr> {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()
+}
+
+/// Whether somebody listens there. Asked from another address: from the same one, a connection could meet itself.
+fn is_open(address: SocketAddr) -> bool {
+    let source = SocketAddr::from(([127, 0, 0, 2], 0));
+    let connect = || {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP))?;
+        socket.bind(&source.into())?;
+        socket.connect(&address.into())
+    };
+    connect().is_ok()
 }
 
 fn scripts() -> PathBuf {

@@ -60,9 +60,9 @@ const PROBE_INTERVAL: Duration = Duration::from_millis(250);
 /// Messages that may be under way in an open loop.
 const FLIGHTS: usize = 1 << 14;
 
-/// A histogram of nanoseconds.
+/// A histogram of nanoseconds. What takes longer than any load waits counts as that long.
 pub(super) fn histogram() -> Histogram<u64> {
-    Histogram::new(3).expect("three digits are possible")
+    Histogram::new_with_max(nanos(2 * PATIENCE), 3).expect("three digits are possible")
 }
 
 pub(super) fn nanos(time: Duration) -> u64 {
