@@ -17,7 +17,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// A server that can be measured.
 #[derive(Clone)]
@@ -48,6 +48,8 @@ const BATCHED: &str = "batched";
 const ORIGINAL_DIR: &str = "OK_PEERHUB_DIR";
 /// More clients than this the original does not get through: it compares each with each four times a second.
 const ORIGINAL_CLIENTS_MOST: usize = 2_000;
+/// The first port that is tried.
+const PORTS_FROM: u16 = 20_000;
 const START_PATIENCE: Duration = Duration::from_secs(20);
 const STOP_PATIENCE: Duration = Duration::from_secs(3);
 
@@ -332,9 +334,26 @@ impl Drop for Folder {
     }
 }
 
-/// An address that nobody listens on, as far as can be known.
+/// An address that nobody listens on, as far as can be known. Its port is below those that the system gives to clients,
+/// which would be in the way of a server that binds to every address; and it is another one each time, since connections
+/// that are over hold theirs for a while.
 fn free_address() -> io::Result<SocketAddr> {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()
+    let range = fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range")?;
+    let clients_from = range
+        .split_whitespace()
+        .next()
+        .and_then(|port| port.parse().ok());
+    let below: u16 = clients_from.unwrap_or(PORTS_FROM);
+    let ports: Vec<u16> = (PORTS_FROM..below).collect();
+    if ports.is_empty() {
+        return TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr();
+    }
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let first = now.map_or(0, |now| now.subsec_micros() as usize) % ports.len();
+    let mut tried = ports.iter().cycle().skip(first).take(ports.len());
+    let bind = |&port: &u16| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).ok();
+    let listener = tried.find_map(bind).ok_or(ErrorKind::AddrInUse)?;
+    listener.local_addr()
 }
 
 /// Whether somebody listens there. Asked from another address: from the same one, a connection could meet itself.
