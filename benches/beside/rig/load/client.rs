@@ -33,22 +33,25 @@ pub(super) struct Client {
     blocked: bool,
 }
 
-/// Connections from one source address, so that ports suffice although closed connections hold theirs for a while.
-const CONNECTIONS_PER_ADDRESS: u32 = 16_000;
+/// Connections at a time from one source address: as many as there are ports, less some.
+const CONNECTIONS_PER_ADDRESS: usize = 20_000;
 
 impl Client {
-    /// Begins to connect.
-    pub(super) fn new(address: SocketAddr, newcomer: Newcomer) -> io::Result<Client> {
+    /// Begins to connect; `place` is among those that are there.
+    pub(super) fn new(address: SocketAddr, place: usize, newcomer: Newcomer) -> io::Result<Client> {
         let socket = Socket::new(
             Domain::IPV4,
             Type::STREAM.nonblocking(),
             Some(Protocol::TCP),
         )?;
         socket.set_tcp_nodelay(true)?;
-        let host = 2 + newcomer.number / CONNECTIONS_PER_ADDRESS;
-        let [.., high, low] = host.to_be_bytes();
-        let source = SocketAddr::from(([127, 0, high, low], 0));
-        socket.bind(&SockAddr::from(source))?;
+        // The usual address is not named, since naming one makes the system look long for a port.
+        let host = place / CONNECTIONS_PER_ADDRESS;
+        if host > 0 {
+            let [.., high, low] = (1 + host).to_be_bytes();
+            let source = SocketAddr::from(([127, 0, high, low], 0));
+            socket.bind(&SockAddr::from(source))?;
+        }
         match socket.connect(&SockAddr::from(address)) {
             Err(error) if error.raw_os_error() != Some(IN_PROGRESS) => return Err(error),
             _ => {}

@@ -113,7 +113,7 @@ impl Crowd {
         self.opened += 1;
         let entry = self.clients.vacant_entry();
         let place = entry.key();
-        let client = entry.insert(Client::new(self.address, newcomer)?);
+        let client = entry.insert(Client::new(self.address, place, newcomer)?);
         let interest = Interest::READABLE | Interest::WRITABLE;
         let registry = self.poll.registry();
         registry.register(&mut client.stream, Token(place), interest)?;
