@@ -40,9 +40,11 @@ fn arguments() -> Command {
     };
     // What is run other than by `cargo bench` only shows that it works.
     let usually = |argument: Arg, usual: &'static str, hurried: &'static str| {
-        argument
-            .default_value(hurried)
-            .default_value_if("bench", ArgPredicate::IsPresent, usual)
+        argument.default_value(hurried).default_value_if(
+            "bench",
+            ArgPredicate::Equals("true".into()),
+            usual,
+        )
     };
     let flag = |name: &'static str, help: &'static str| {
         Arg::new(name)
@@ -145,6 +147,9 @@ fn compare(arguments: &ArgMatches) -> Result<(), Box<dyn Error>> {
         against: arguments.get_one::<String>("against").map(String::as_str),
         in_detail: arguments.get_flag("details"),
     };
+    println!("{}\n", machine());
+    let versions: Vec<String> = servers.iter().filter_map(Server::version).collect();
+    println!("Versions: {}.\n", versions.join(", "));
     print!("{report}");
     Ok(())
 }
@@ -211,6 +216,22 @@ fn brief(outcome: &Result<Figures, String>) -> String {
         parts.push(figures.faults.to_string());
     }
     parts.join(", ")
+}
+
+/// What all this was measured on.
+fn machine() -> String {
+    let read = |path| std::fs::read_to_string(path).unwrap_or_default();
+    let processor = read("/proc/cpuinfo");
+    let model = processor
+        .lines()
+        .find_map(|line| line.strip_prefix("model name")?.split_once(": "))
+        .map_or("unknown processors", |(_, model)| model.trim());
+    let processors = processor
+        .lines()
+        .filter(|line| line.starts_with("processor"));
+    let cpus = processors.count();
+    let kernel = read("/proc/sys/kernel/osrelease");
+    format!("Machine: {cpus} CPUs, {model}, Linux {}.", kernel.trim())
 }
 
 fn span(arguments: &ArgMatches, name: &str) -> Result<Duration, Box<dyn Error>> {

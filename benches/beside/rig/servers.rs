@@ -159,6 +159,29 @@ impl Server {
         }
     }
 
+    /// What it is exactly; `None` if it is of this program.
+    pub fn version(&self) -> Option<String> {
+        let node = |package: &str| {
+            let text = fs::read_to_string(modules().join(package).join("package.json")).ok()?;
+            let told: serde_json::Value = serde_json::from_str(&text).ok()?;
+            let version = told["version"].as_str()?;
+            Some(format!(
+                "{package} {version} on Node {}",
+                said(Path::new("node"), "--version")?
+            ))
+        };
+        match &self.make {
+            Make::Floor(_) => None,
+            Make::Peerhub(path) => said(path, "--version"),
+            Make::NodeWs => node("ws"),
+            Make::Bun => Some(format!("Bun {}", said(&bun()?, "--version")?)),
+            Make::PeerServer => node("peer"),
+            Make::Original => Some("ok-peerhub from its checkout".to_owned()),
+            Make::Mosquitto => said(Path::new("mosquitto"), "-h"),
+            Make::Nats => said(Path::new("nats-server"), "--version"),
+        }
+    }
+
     /// Starts it, on a CPU of its own if one is named, and waits until it can be connected to.
     ///
     /// # Errors
@@ -382,6 +405,13 @@ fn bun() -> Option<PathBuf> {
         .flatten()
         .map(|package| package.path().join("bin/bun"));
     programs.filter(|program| program.exists()).min()
+}
+
+/// The first line that a program answers with.
+fn said(program: &Path, argument: &str) -> Option<String> {
+    let output = Command::new(program).arg(argument).output().ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    Some(text.lines().next()?.trim().to_owned())
 }
 
 fn on_path(program: &str) -> Option<PathBuf> {
