@@ -103,11 +103,10 @@ fn compare(arguments: &ArgMatches) -> Result<(), Box<dyn Error>> {
         None => Case::list("fanout:n=5,pairs-1")?,
     };
     let servers = chosen(arguments)?;
-    let cpus = if arguments.get_flag("unpinned") {
-        None
-    } else {
-        let cpus = Cpus::find()?;
-        Some(cpus.ok_or("this takes two CPUs, one for the server and one for the load; --unpinned only tries it out")?)
+    let cpus = match Cpus::find()? {
+        _ if arguments.get_flag("unpinned") => None,
+        None if is_bench => return Err("this takes two CPUs, one for the server and one for the load; --unpinned only tries it out".into()),
+        found => found,
     };
     gauge::raise_file_limit()?;
     let spans = Spans {
@@ -154,7 +153,7 @@ fn compare(arguments: &ArgMatches) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The servers that are wanted and there. Who was named and is not there is a mistake, unless nobody was named.
+/// The servers that are wanted, without those that are not there, which are named.
 fn chosen(arguments: &ArgMatches) -> Result<Vec<Server>, Box<dyn Error>> {
     let mut all = servers::all(Path::new(env!("CARGO_BIN_EXE_peerhub")));
     for also in arguments.get_many::<String>("also").unwrap_or_default() {
@@ -178,6 +177,9 @@ fn chosen(arguments: &ArgMatches) -> Result<Vec<Server>, Box<dyn Error>> {
             false
         }
     });
+    if all.is_empty() {
+        return Err("none of these servers is there".into());
+    }
     Ok(all)
 }
 
