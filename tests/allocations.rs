@@ -5,6 +5,9 @@
 //! of its own for each text that it skips. So an envelope whose content holds arrays or objects of its own costs one
 //! small allocation, and a publication whose message does so another; that, too, is the same for any number of receivers.
 //!
+//! What changes the hub's state may allocate, a change of properties or a request that fails; that, too, does not depend on
+//! how many hear of it.
+//!
 //! The counting allocator counts those of this thread only, so the tests may run side by side.
 
 #[path = "../benches/support/mod.rs"]
@@ -85,7 +88,8 @@ fn request_and_response_allocate_nothing() {
 fn signalling_of_peerjs_allocates_nothing() {
     let mut hall = Hall::new(peerhub::Config::default());
     let mut join = |id| hall.connect_to(&format!("/peerjs?key=peerjs&id={id}&token=t"));
-    let (sender, receiver) = (join("a"), join("b"));
+    let (sender, receiver, other) = (join("a"), join("b"), join("c"));
+    let candidate = frame(r#"{"type":"CANDIDATE","payload":"v=0","dst":"b"}"#);
     let offer = |payload| {
         frame(&format!(
             r#"{{"type":"OFFER","payload":{payload},"dst":"b"}}"#
@@ -97,11 +101,131 @@ fn signalling_of_peerjs_allocates_nothing() {
         let talk = |hall: &mut Hall| {
             hall.send(sender, &heartbeat);
             hall.send(sender, &offer);
+            hall.send(other, &candidate);
             hall.tick();
         };
         hall.keep(receiver);
         check(&mut hall, &[receiver], b"\"OFFER\"", allocations, talk);
     }
+}
+
+#[test]
+fn relaying_for_nodes_allocates_nothing() {
+    let mut config = peerhub::Config::default();
+    // So few that the memory of what was here is full before the count begins.
+    config.relay.nonces = 8;
+    let mut hall = Hall::new(config);
+    let (near, far) = ("a1".repeat(20), "b2".repeat(20));
+    let mut join = |id: &str| {
+        let client = hall.connect_to("/peer-relay");
+        hall.send(client, &frame(&format!("\"{id}\"")));
+        hall.tick();
+        client
+    };
+    let (sender, receiver) = (join(&near), join(&far));
+    hall.take(receiver);
+    let messages: Vec<Vec<u8>> = (0..=WARM_UP + ROUNDS)
+        .map(|number| {
+            frame(&format!(
+                r#"{{"to":"{far}","from":"{near}","path":["{near}"],"nonce":"{number:015}","data":"user"}}"#
+            ))
+        })
+        .collect();
+    let mut turn = 0;
+    let talk = |hall: &mut Hall| {
+        hall.send(sender, &messages[turn]);
+        turn += 1;
+        hall.tick();
+    };
+    check(&mut hall, &[receiver], b"\"user\"", 0, talk);
+}
+
+#[test]
+fn signals_of_peero_allocate_nothing() {
+    let mut hall = Hall::new(peerhub::Config::default());
+    let visitors: Vec<usize> = (0..5).map(|_| hall.connect_to("/peero")).collect();
+    for &visitor in &visitors {
+        hall.take(visitor);
+    }
+    let offer = frame(r#"{"type":"offer","signal":"v=0"}"#);
+    let talk = |hall: &mut Hall| {
+        hall.send(visitors[0], &offer);
+        hall.tick();
+    };
+    check(&mut hall, &visitors[1..], b"\"offer\"", 0, talk);
+}
+
+#[test]
+fn what_a_host_of_net_peer_says_and_asks_allocates_nothing() {
+    let mut hall = Hall::new(peerhub::Config::default());
+    let host = hall.admit();
+    hall.send(
+        host,
+        b"{\"senderName\":\"ann\",\"type\":\"@PRESENTATION\",\"content\":{\"port\":1,\"needNetworkInformation\":false}}\n",
+    );
+    hall.tick();
+    hall.take(host);
+    let lines = b"{\"senderName\":\"ann\",\"type\":\"chat\",\"content\":\"hello\"}\n\
+        {\"senderName\":\"ann\",\"type\":\"@REQUEST_NETWORK_INFORMATION\",\"content\":null}\n";
+    let talk = |hall: &mut Hall| {
+        hall.send(host, lines);
+        hall.tick();
+    };
+    check(&mut hall, &[host], b"@NETWORK_INFORMATION", 0, talk);
+}
+
+#[test]
+fn a_change_of_properties_allocates_as_much_for_many_as_for_few() {
+    let [few, many] = [1, 50].map(|receiver_count| {
+        let mut hall = Hall::new(peerhub::Config::default());
+        let initiate = frame(
+            r#"{"type":"initiate","content":{"linkageKey":"room","options":{"peerInitiationReceiver":true,"peerInitiationSender":true}}}"#,
+        );
+        let members: Vec<usize> = (0..=receiver_count)
+            .map(|_| {
+                let member = hall.connect();
+                hall.send(member, &initiate);
+                hall.tick();
+                member
+            })
+            .collect();
+        for &member in &members {
+            hall.take(member);
+        }
+        let change = frame(r#"{"type":"setProperties","content":{"place":"here"}}"#);
+        let talk = |hall: &mut Hall| {
+            hall.send(members[0], &change);
+            hall.tick();
+        };
+        count(&mut hall, &members[1..], b"\"alter\"", talk)
+    });
+    assert_eq!(few, many);
+    // What was sent is read into a list, and the properties are sorted, checked and packed into a new piece: whoever changes
+    // something pays for it, and not each who hears of it.
+    assert!(few <= 6 * ROUNDS, "{few} in {ROUNDS} rounds");
+}
+
+/// The failure keeps what the request was, since the request itself is over.
+#[test]
+fn a_request_that_nobody_answers_costs_one_allocation_when_it_fails() {
+    let config = peerhub::Config {
+        ping_interval_ms: 0,
+        nudge_interval_ms: 0,
+        ..peerhub::Config::default()
+    };
+    let timeout_ms = config.request_timeout_ms;
+    let mut hall = Hall::new(config);
+    let (requester, responder) = (hall.join("room"), hall.join("room"));
+    let request = frame(
+        r#"{"type":"request","messageid":"a1b2c3d-k7vsj2og","peer":"client-1","name":"ask","content":{"q":1}}"#,
+    );
+    let talk = |hall: &mut Hall| {
+        hall.send(requester, &request);
+        hall.tick();
+        hall.pass(timeout_ms + 100);
+        hall.tick();
+    };
+    check(&mut hall, &[requester, responder], b"\"request", 1, talk);
 }
 
 /// Asserts that `talk` reaches each receiver, and allocates so often once it has been done some times.
@@ -110,8 +234,23 @@ fn check(
     receivers: &[usize],
     sign: &[u8],
     allocations: u64,
-    mut talk: impl FnMut(&mut Hall),
+    talk: impl FnMut(&mut Hall),
 ) {
+    let found = count(hall, receivers, sign, talk);
+    assert_eq!(
+        found,
+        allocations * ROUNDS,
+        "allocations in {ROUNDS} rounds"
+    );
+}
+
+/// Asserts that `talk` reaches each receiver. How often it allocates in all rounds, once it has been done some times.
+fn count(
+    hall: &mut Hall,
+    receivers: &[usize],
+    sign: &[u8],
+    mut talk: impl FnMut(&mut Hall),
+) -> u64 {
     talk(hall);
     let mut message_bytes = Vec::new();
     for &receiver in receivers {
@@ -126,11 +265,6 @@ fn check(
         .map(|&one| hall.written_bytes(one))
         .collect();
     let info = allocation_counter::measure(|| (0..ROUNDS).for_each(|_| talk(hall)));
-    assert_eq!(
-        info.count_total,
-        allocations * ROUNDS,
-        "allocations in {ROUNDS} rounds"
-    );
     for ((&receiver, before), bytes) in receivers.iter().zip(before).zip(message_bytes) {
         let heard_bytes = hall.written_bytes(receiver) - before;
         assert_eq!(
@@ -139,6 +273,7 @@ fn check(
             "{receiver} heard every message"
         );
     }
+    info.count_total
 }
 
 /// More than the rounds that buffers need to grow; time stands still, so no deadline falls due.

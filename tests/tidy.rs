@@ -291,6 +291,7 @@ const OTHERS: &[(&str, &[&str])] = &[
         &[
             "serde",
             "serde_json",
+            "memchr",
             "aes",
             "argon2",
             "cbc",

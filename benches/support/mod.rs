@@ -54,6 +54,17 @@ impl Hall {
         }
     }
 
+    /// Opens a socket that has said nothing yet; the number of the new client, from 0 on.
+    pub fn admit(&mut self) -> usize {
+        let pipe = Rc::new(RefCell::new(Pipe::default()));
+        let remote = IpAddr::from([127, 0, 0, 1]);
+        let key = self
+            .switchboard
+            .admit(MemorySocket(Rc::clone(&pipe)), remote);
+        self.clients.push(Client { key, pipe });
+        self.clients.len() - 1
+    }
+
     /// Opens a WebSocket; the number of the new client, from 0 on.
     pub fn connect(&mut self) -> usize {
         self.connect_to("/")
@@ -61,14 +72,8 @@ impl Hall {
 
     /// Opens a WebSocket at this path.
     pub fn connect_to(&mut self, path: &str) -> usize {
-        let pipe = Rc::new(RefCell::new(Pipe::default()));
-        let remote = IpAddr::from([127, 0, 0, 1]);
-        let key = self
-            .switchboard
-            .admit(MemorySocket(Rc::clone(&pipe)), remote);
-        self.clients.push(Client { key, pipe });
-        let client = self.clients.len() - 1;
-        self.send(client, format!("GET {path} {UPGRADE}").as_bytes());
+        let client = self.admit();
+        self.send(client, &upgrade_to(path));
         self.tick();
         let answer = self.take(client);
         assert!(answer.starts_with(b"HTTP/1.1 101 "), "an upgrade");
@@ -141,6 +146,11 @@ impl Hall {
     pub fn written_bytes(&self, client: usize) -> u64 {
         self.clients[client].pipe.borrow().written_bytes
     }
+}
+
+/// What opens a WebSocket at this path.
+pub fn upgrade_to(path: &str) -> Vec<u8> {
+    format!("GET {path} {UPGRADE}").into_bytes()
 }
 
 /// One text frame as a client sends it.

@@ -110,8 +110,10 @@ pub(super) fn no_object(error: &serde_json::Error) -> PeerFault {
 /// Whether arrays and objects in `text` are nested more than `max` levels deep. Counts openers first, which is quick
 /// and settles it for nearly every message.
 pub(super) fn nests_deeper(text: &str, max: usize) -> bool {
-    let opens = |byte: &&u8| matches!(byte, b'{' | b'[');
-    if text.as_bytes().iter().filter(opens).count() <= max {
+    if memchr::memchr2_iter(b'{', b'[', text.as_bytes())
+        .nth(max)
+        .is_none()
+    {
         return false;
     }
     let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
@@ -181,8 +183,10 @@ pub(super) fn plain(raw: &RawValue) -> Option<Cow<'_, str>> {
 pub(super) fn truthy(raw: &RawValue) -> bool {
     match raw.get() {
         "false" | "null" | "\"\"" => false,
-        // Nothing but a number can be read as one, so all else is no zero.
-        text => text.parse::<f64>() != Ok(0.0),
+        text if text.starts_with(|first: char| first == '-' || first.is_ascii_digit()) => {
+            text.parse::<f64>() != Ok(0.0)
+        }
+        _ => true,
     }
 }
 

@@ -8,7 +8,7 @@ use crate::hub::command::{
     Command, DeboutKind, DeboutSelection, Initiation, Resume, Routed, Targets,
 };
 use crate::hub::id::FreshIds;
-use crate::hub::{Rules, Stage};
+use crate::hub::{Rules, Stage, first_due_ms};
 use crate::index::PeerKey;
 use std::collections::BTreeSet;
 
@@ -82,7 +82,7 @@ impl Model {
             id = self.ids.id();
         }
         let interval = self.rules.nudge_interval_ms;
-        let nudge = (interval > 0).then(|| self.due_at(now + 1 + phase % interval));
+        let nudge = (interval > 0).then(|| self.due_at(now + first_due_ms(interval, phase)));
         self.peers.push(ModelPeer {
             key,
             id: id.as_str().into(),

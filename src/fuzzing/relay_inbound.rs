@@ -37,7 +37,7 @@ pub fn run(data: &[u8]) {
         assert_eq!(read.is_ok(), is_good, "{read:?}");
         if let Ok(message) = &read {
             assert_eq!((Some(message.to), Some(message.from)), (to, from));
-            assert_eq!(Some(&message.path), path.as_ref());
+            assert_eq!(Some(&*message.path), path.as_deref());
         }
     }
     let Ok(message) = read else {
@@ -58,7 +58,10 @@ pub fn run(data: &[u8]) {
     let written = std::str::from_utf8(&out).expect("what is written is UTF-8");
     let again = read_message(written).expect("what is written can be read");
     assert_eq!((again.to, again.from), (message.to, message.from));
-    assert_eq!((&again.path, &again.nonce), (&message.path, &message.nonce));
+    assert_eq!(
+        (&*again.path, &again.nonce),
+        (&*message.path, &message.nonce)
+    );
     assert_eq!(
         again.data.map(|data| data.get()),
         message.data.map(|data| data.get())

@@ -52,15 +52,21 @@ pub(super) struct Channels {
     memberships: Arena<MembershipKey, Membership>,
     /// Peer and channel → membership. Both keys are our own integers, so a cheap hash does.
     pairs: HashTable<MembershipKey>,
+    /// The name of the debug channel, and the channel while anybody is subscribed: whether anybody watches is asked for
+    /// each delivery.
+    debout_name: Box<str>,
+    debout: Option<ChannelKey>,
 }
 
 impl Channels {
-    pub(super) fn new(hasher: RandomState) -> Channels {
+    pub(super) fn new(hasher: RandomState, debout_name: &str) -> Channels {
         Channels {
             arena: Arena::new(),
             names: Names::new(hasher),
             memberships: Arena::new(),
             pairs: HashTable::new(),
+            debout_name: debout_name.into(),
+            debout: None,
         }
     }
 
@@ -122,6 +128,11 @@ impl Channels {
         self.names.find(name, |key| self.arena[key].name.as_str())
     }
 
+    /// The debug channel, if anybody is subscribed to it. O(1), without a look-up.
+    pub(super) fn debout(&self) -> Option<ChannelKey> {
+        self.debout
+    }
+
     pub(super) fn membership_count(&self) -> usize {
         self.memberships.len()
     }
@@ -133,6 +144,9 @@ impl Channels {
         });
         let arena = &self.arena;
         self.names.insert(name, key, |key| arena[key].name.as_str());
+        if *name == *self.debout_name {
+            self.debout = Some(key);
+        }
         key
     }
 
@@ -161,11 +175,13 @@ impl Channels {
         if lane.is_empty() {
             self.names.remove(&self.arena[channel].name, channel);
             self.arena.remove(channel);
+            self.debout = self.debout.filter(|&debout| debout != channel);
         }
     }
 
     /// Checks what must hold between lanes, lists and pairs. For tests.
     pub(super) fn check(&self, peers: &Arena<PeerKey, Peer>) {
+        assert_eq!(self.debout, self.find(&self.debout_name));
         let mut seats = 0;
         for (key, channel) in self.arena.iter() {
             assert!(!channel.lane.is_empty(), "an empty channel is gone");

@@ -88,6 +88,13 @@ enum Deadline {
     Claim(ClaimKey),
 }
 
+/// After how many ms what recurs at an interval, a ping or a nudge, is first due: in the last eighth of the first interval,
+/// since who has just come has just been heard, and spread over it, or a crowd that came together would have its turn in
+/// one burst for ever.
+pub fn first_due_ms(interval_ms: Millis, phase: u64) -> Millis {
+    interval_ms - phase % (interval_ms / 8).max(1)
+}
+
 impl Hub {
     /// Peers at most, and requests that wait at most: with one deadline for each peer, claim and request, all fit into
     /// the 2^24 keys of the wheel.
@@ -101,21 +108,21 @@ impl Hub {
     /// An empty hub. `hasher` keys the maps whose keys peers choose.
     pub fn new(rules: Rules, hasher: RandomState, now: Millis) -> Hub {
         Hub {
-            rules,
             peers: Arena::new(),
             ids: Names::new(hasher.clone()),
             linkages: Linkages::new(hasher.clone()),
-            channels: Channels::new(hasher.clone()),
+            channels: Channels::new(hasher.clone(), &rules.debout_channel),
             requests: Requests::new(hasher),
             claims: Arena::new(),
             wheel: Wheel::new(Self::RESOLUTION_MS, now),
             due: Vec::new(),
             next_number: 0,
+            rules,
         }
     }
 
     /// A connection has opened: makes its peer, with a fresh id. The caller keeps fewer than `CAPACITY` of them, and gives
-    /// each a `phase` of its own at random, or a crowd that came together would be nudged in one burst for ever. O(1).
+    /// each a random `phase` for [`first_due_ms`]. O(1).
     pub fn connect(
         &mut self,
         now: Millis,
@@ -131,7 +138,7 @@ impl Hub {
         let nudge = match self.rules.nudge_interval_ms {
             0 => TimerKey::NONE,
             interval => self.wheel.arm(
-                now + 1 + phase % interval,
+                now + first_due_ms(interval, phase),
                 Deadline::Nudge(self.peers.vacant_key()),
             ),
         };
@@ -337,7 +344,7 @@ impl Hub {
     /// What `RetrievePeers` lists for `peer`: the others of its linkage in the order in which they connected, without
     /// those that watch the debug stream. O(n log n) in its linkage.
     pub fn listing(&self, peer: PeerKey) -> Vec<PeerKey> {
-        let debout = self.debout_channel();
+        let debout = self.channels.debout();
         let mut listing: Vec<PeerKey> = self
             .linkages
             .members(&self.peers, self.peers[peer].linkage)

@@ -14,6 +14,11 @@ impl Hub {
         self.debout(out, DeboutKind::ClientToHub, peer, Shown::Token(token));
     }
 
+    /// Whether anybody is subscribed to the debug stream: if not, nothing need be observed.
+    pub fn is_watched(&self) -> bool {
+        self.watched().is_some()
+    }
+
     /// Shows on the debug stream that a client is about to be cut off for its silence.
     pub fn terminating(&self, peer: PeerKey, out: &mut Outbox<'_>) {
         self.debout(out, DeboutKind::Terminate, peer, Shown::Empty);
@@ -54,7 +59,7 @@ impl Hub {
 
     /// Delivers an event, and before it the debug message that shows it.
     pub(super) fn tell(&self, out: &mut Outbox<'_>, to: PeerKey, event: u32) {
-        if self.rules.debout {
+        if self.is_watched() {
             let on_wire = !matches!(
                 out.events()[event as usize],
                 Event::Ping | Event::Close { .. }
@@ -74,10 +79,7 @@ impl Hub {
         about: PeerKey,
         shown: Shown<'a>,
     ) {
-        if !self.rules.debout {
-            return;
-        }
-        let Some(channel) = self.debout_channel() else {
+        let Some(channel) = self.watched() else {
             return;
         };
         let cluster = self.peers[about].card.debout_cluster.as_deref();
@@ -94,8 +96,8 @@ impl Hub {
         }
     }
 
-    /// The debug channel, if somebody is subscribed.
-    pub(super) fn debout_channel(&self) -> Option<ChannelKey> {
-        self.channels.find(&self.rules.debout_channel)
+    /// The debug channel, if there is a debug stream and somebody is subscribed to it.
+    fn watched(&self) -> Option<ChannelKey> {
+        self.channels.debout().filter(|_| self.rules.debout)
     }
 }

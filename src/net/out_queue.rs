@@ -156,17 +156,12 @@ impl OutQueue {
         socket: &mut impl Write,
     ) -> io::Result<Flushed> {
         while !self.is_empty() {
-            let mut slices = [IoSlice::new(&[]); Self::SLICES];
-            let mut count = 0;
-            let mut offered = 0;
-            for (slice, piece) in slices.iter_mut().zip(self.pieces(frames)) {
-                *slice = IoSlice::new(piece);
-                count += 1;
-                offered += piece.len();
-            }
-            let written = match &slices[..count] {
-                [one] => socket.write(one),
-                several => socket.write_vectored(several),
+            let (written, offered) = match self.oldest == NOWHERE && self.backlog.is_none() {
+                true => {
+                    let piece = frames.slice(self.newest);
+                    (socket.write(piece), piece.len())
+                }
+                false => self.write_pieces(frames, socket),
             };
             match written {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
@@ -200,6 +195,23 @@ impl OutQueue {
 
     /// Pieces for one vectored write: beyond this many small ones the system call costs less than its parts.
     const SLICES: usize = 64;
+
+    /// Writes as many pieces as one call takes. Gives what came of it, and how many bytes they were.
+    fn write_pieces(&self, frames: &Frames, socket: &mut impl Write) -> (io::Result<usize>, usize) {
+        let mut slices = [IoSlice::new(&[]); Self::SLICES];
+        let mut count = 0;
+        let mut offered = 0;
+        for (slice, piece) in slices.iter_mut().zip(self.pieces(frames)) {
+            *slice = IoSlice::new(piece);
+            count += 1;
+            offered += piece.len();
+        }
+        let written = match &slices[..count] {
+            [one] => socket.write(one),
+            several => socket.write_vectored(several),
+        };
+        (written, offered)
+    }
 
     fn pieces<'a>(&'a self, frames: &'a Frames) -> impl Iterator<Item = &'a [u8]> {
         let backlog = self.backlog.iter().flat_map(|backlog| &backlog.segments);

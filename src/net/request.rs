@@ -9,6 +9,7 @@ use super::conn::{Life, Party, Speech, Unfinished};
 use super::floor::{CROWDED, Floor};
 use super::switchboard::{Switchboard, plain_address};
 use crate::dialect::{Arrival, Dialect, Member};
+use crate::hub::first_due_ms;
 use crate::index::ConnKey;
 use crate::web::{Behind, Web};
 use crate::wire::{
@@ -278,14 +279,14 @@ impl<S: Socket> Floor<S> {
         }
     }
 
-    /// From now on the connection is pinged, beginning at a random time within the interval. Gives the random number: with
-    /// one phase for both, a ping and a nudge of the same interval go out in one write.
+    /// From now on the connection is pinged. Gives the random phase of that: with one for both, a ping and a nudge of the
+    /// same interval go out in one write.
     pub(super) fn begin_pings(&mut self, key: ConnKey) -> u64 {
         self.restock_ids();
         let phase = self.ids.number();
         match self.config.ping_interval_ms {
             0 => self.disarm(key),
-            interval => self.arm(key, 1 + phase % interval),
+            interval => self.arm(key, first_due_ms(interval, phase)),
         }
         phase
     }

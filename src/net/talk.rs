@@ -32,22 +32,22 @@ impl<S: Socket> Switchboard<S> {
             ..
         } = self;
         let parser = match floor.conns[key.index()].dialled {
-            false => parser,
-            true => client_parser,
+            false => *parser,
+            true => *client_parser,
         };
         let mut session = floor.lend_session(key);
         let mut replies = std::mem::take(&mut floor.replies);
         let mut end = None;
         let left = {
             let cost_max = floor.cost + floor.turn_cost_max;
-            let mut feed = session.feed(parser, &input[part.clone()], &mut replies);
+            let mut feed = session.feed(parser, &mut input[part.clone()], &mut replies);
             loop {
                 let Some(incoming) = feed.next() else {
                     break 0;
                 };
                 match incoming {
-                    Ok(Incoming::Text(text)) => floor.message(key, text.as_str()),
-                    Ok(Incoming::Binary(bytes)) => floor.binary(key, &bytes),
+                    Ok(Incoming::Text(text)) => floor.message(key, text),
+                    Ok(Incoming::Binary(bytes)) => floor.binary(key, bytes),
                     Ok(Incoming::Pong) => floor.pong(key),
                     Ok(Incoming::Close) => end = Some(Ok(())),
                     Err(fault) => end = Some(Err(fault)),
@@ -182,7 +182,7 @@ impl<S: Socket> Floor<S> {
             Ok(inbound) => inbound,
             Err(fault) => return self.complain(peer, fault, None),
         };
-        if self.config.debout
+        if self.hub.is_watched()
             && let Some(shown) = inbound.shown()
         {
             // Delivered before anything else: the stream shows the client as it was when it said this.

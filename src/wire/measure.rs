@@ -4,6 +4,7 @@
 //! by tungstenite; what is refused here is what RFC 6455 section 5 lets one see without the payload.
 
 use std::io::Cursor;
+use std::ops::Range;
 
 use tungstenite::protocol::Role;
 use tungstenite::protocol::frame::FrameHeader;
@@ -16,20 +17,29 @@ pub(super) struct Measured {
     /// Bytes of header and payload.
     pub(super) frame_bytes: usize,
     pub(super) payload_bytes: usize,
+    /// Zeros, which change nothing, if the frame is not masked.
+    pub(super) mask: [u8; 4],
     pub(super) kind: Kind,
+}
+
+impl Measured {
+    /// Where in the frame its payload is.
+    pub(super) fn payload(&self) -> Range<usize> {
+        self.frame_bytes - self.payload_bytes..self.frame_bytes
+    }
 }
 
 /// What a frame is to its reader.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// A message in one frame, or a ping or pong: leaves nothing behind in a parser.
-    Plain,
-    /// The first or a further fragment, but not the last.
-    Fragment,
-    /// The last fragment.
-    LastFragment,
-    /// A close.
-    Close,
+    /// A message in one frame.
+    Message { is_text: bool },
+    /// The first or a further fragment.
+    Fragment { is_last: bool },
+    /// A pong; what it carries matters to nobody.
+    Pong,
+    /// A ping or a close.
+    Control,
 }
 
 /// Judges and measures the frame that starts `bytes`; `None` while its header is incomplete.
@@ -68,10 +78,9 @@ pub(super) fn measure(
             }
             // No bound on messages may be so low that it forbids control frames.
             bytes_left = bytes_left.max(CONTROL_BYTES_MAX as usize);
-            if control == Control::Close {
-                Kind::Close
-            } else {
-                Kind::Plain
+            match control {
+                Control::Pong => Kind::Pong,
+                Control::Ping | Control::Close | Control::Reserved(_) => Kind::Control,
             }
         }
         OpCode::Data(Data::Continue) => {
@@ -79,20 +88,19 @@ pub(super) fn measure(
                 return Err(SessionFault::protocol("continuation of no message"));
             };
             bytes_left = bytes_left.saturating_sub(so_far_bytes);
-            if header.is_final {
-                Kind::LastFragment
-            } else {
-                Kind::Fragment
+            Kind::Fragment {
+                is_last: header.is_final,
             }
         }
-        OpCode::Data(_) => {
+        OpCode::Data(data) => {
             if so_far_bytes.is_some() {
                 return Err(SessionFault::protocol("message within a message"));
             }
-            if header.is_final {
-                Kind::Plain
-            } else {
-                Kind::Fragment
+            match header.is_final {
+                true => Kind::Message {
+                    is_text: data == Data::Text,
+                },
+                false => Kind::Fragment { is_last: false },
             }
         }
     };
@@ -103,6 +111,7 @@ pub(super) fn measure(
     Ok(Some(Measured {
         frame_bytes: cursor.position() as usize + payload_bytes,
         payload_bytes,
+        mask: header.mask.unwrap_or_default(),
         kind,
     }))
 }

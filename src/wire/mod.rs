@@ -6,7 +6,7 @@
 //!
 //! HTTP requests are read by [`parse_head`]; one that
 //! upgrades ([`Head::upgrade`]), perhaps for somebody else ([`client_address`]), is answered by [`WebSocketRequest::answer`], and from then on its bytes go through a
-//! [`Session`], which borrows the loop's one [`Parser`] and keeps memory of its own only while a message is half read.
+//! [`Session`], which keeps memory of its own only while a message is half read.
 //! Frames towards the peer are made by [`frame`], without state. Where the hub is itself the client, [`dial`] has the other
 //! half of the handshake.
 
@@ -25,4 +25,3 @@ pub use http::{Head, HttpFault, Upgrade, WebSocketRequest, parse_head};
 pub use lines::{LineFeed, LineTooLong, Lines};
 pub use response::{CONTINUE, Response, http_date};
 pub use session::{Feed, Incoming, Parser, Session, SessionFault};
-pub use tungstenite::{Bytes, Utf8Bytes};

@@ -91,7 +91,12 @@ impl Nodes {
         }
         let hop = self.hops.get(&said.to).and_then(|hops| {
             let (last, before) = hops.split_last()?;
-            let certain = last.settled < said.sent
+            // Of who is connected, be it only in the hub's eyes, no way is remembered.
+            let was_connected = |node: &super::relay::Node| {
+                node.id == said.to && node.guest.maybe_in(last.sent, said.settled)
+            };
+            let certain = !self.nodes.iter().any(was_connected)
+                && last.settled < said.sent
                 && before.iter().all(|hop| hop.settled < last.sent)
                 && self.config.paths > 1_000;
             (certain && possible.contains(&last.over) && is_sure(last.over)).then_some(last.over)

@@ -10,6 +10,7 @@ use serde::de::{Deserialize, Deserializer, IgnoredAny, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::fmt;
+use std::ops::Deref;
 
 /// A message that is on its way.
 #[derive(Debug)]
@@ -18,12 +19,22 @@ pub struct Message<'a> {
     pub to: NodeId,
     /// Who has made it.
     pub from: NodeId,
-    /// The nodes that it has passed, at most [`Router::HOPS_MAX`].
-    pub path: Vec<NodeId>,
+    /// The nodes that it has passed.
+    pub path: Path,
     /// What its maker calls it, 1 to [`NONCE_BYTES_MAX`] bytes.
     pub nonce: Cow<'a, str>,
     /// What it says.
     pub data: Option<&'a RawValue>,
+}
+
+/// The nodes that a message has passed, in their order.
+pub type Path = Ids<{ Router::HOPS_MAX }>;
+
+/// At most so many ids. They are here and not on the heap, since each message has some.
+#[derive(Clone)]
+pub struct Ids<const MOST: usize> {
+    ids: [NodeId; MOST],
+    count: usize,
 }
 
 /// What a message to this node says.
@@ -98,9 +109,9 @@ pub fn read_message(text: &str) -> Result<Message<'_>, PeerFault> {
     let from = id(fields.from, "`from` must be a node's id")?;
     let nonce = fields.nonce.and_then(json::plain);
     let nonce = nonce.filter(|nonce| (1..=NONCE_BYTES_MAX).contains(&nonce.len()));
-    let ids: Option<Ids<{ Router::HOPS_MAX }>> = read_list(fields.path);
-    let ids = ids.ok_or_else(|| bad("`path` must be a list of nodes' ids"))?;
-    if ids.has_more {
+    let path: Option<List<{ Router::HOPS_MAX }>> = read_list(fields.path);
+    let path = path.ok_or_else(|| bad("`path` must be a list of nodes' ids"))?;
+    if path.has_more {
         return Err(PeerFault::new(
             "E_TOOLONG",
             format!("a path may have {} nodes", Router::HOPS_MAX),
@@ -109,7 +120,7 @@ pub fn read_message(text: &str) -> Result<Message<'_>, PeerFault> {
     Ok(Message {
         to,
         from,
-        path: ids.list,
+        path: path.first,
         nonce: nonce.ok_or_else(|| bad("`nonce` must be a short text of digits"))?,
         data: fields.data,
     })
@@ -136,8 +147,8 @@ pub fn read_data(data: Option<&RawValue>) -> Result<Data<'_>, PeerFault> {
                 .ok_or_else(|| bad("`findPeers` needs a node's id"))
         }
         Some("foundPeers") => {
-            let ids: Option<Ids<{ Router::FOUND_MAX }>> = read_list(data);
-            ids.map(|ids| Data::FoundPeers(ids.list))
+            let ids: Option<List<{ Router::FOUND_MAX }>> = read_list(data);
+            ids.map(|ids| Data::FoundPeers(ids.first.to_vec()))
                 .ok_or_else(|| bad("`foundPeers` needs a list of nodes' ids"))
         }
         Some("handshake-offer") => Ok(Data::HandshakeOffer),
@@ -166,41 +177,75 @@ fn read_id(raw: &RawValue) -> Option<NodeId> {
     }
 }
 
-fn read_list<const MOST: usize>(raw: Option<&RawValue>) -> Option<Ids<MOST>> {
+fn read_list<const MOST: usize>(raw: Option<&RawValue>) -> Option<List<MOST>> {
     serde_json::from_str(raw?.get()).ok()
 }
 
 /// The first so many ids of a list, and whether there are more.
-struct Ids<const MOST: usize> {
-    list: Vec<NodeId>,
+struct List<const MOST: usize> {
+    first: Ids<MOST>,
     has_more: bool,
 }
 
-impl<'de, const MOST: usize> Deserialize<'de> for Ids<MOST> {
+impl<'de, const MOST: usize> Deserialize<'de> for List<MOST> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct List<const MOST: usize>;
-        impl<'de, const MOST: usize> Visitor<'de> for List<MOST> {
-            type Value = Ids<MOST>;
+        struct Reader<const MOST: usize>;
+        impl<'de, const MOST: usize> Visitor<'de> for Reader<MOST> {
+            type Value = List<MOST>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a list of nodes' ids")
             }
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
-                let mut list = Vec::new();
-                while list.len() < MOST {
+                let mut first = Ids::default();
+                while first.len() < MOST {
                     let Some(raw) = items.next_element::<&RawValue>()? else {
                         let has_more = false;
-                        return Ok(Ids { list, has_more });
+                        return Ok(List { first, has_more });
                     };
-                    list.push(read_id(raw).ok_or(serde::de::Error::custom("no id"))?);
+                    first.push(read_id(raw).ok_or_else(|| serde::de::Error::custom("no id"))?);
                 }
                 let has_more = items.next_element::<IgnoredAny>()?.is_some();
                 while items.next_element::<IgnoredAny>()?.is_some() {}
-                Ok(Ids { list, has_more })
+                Ok(List { first, has_more })
             }
         }
-        deserializer.deserialize_seq(List)
+        deserializer.deserialize_seq(Reader)
+    }
+}
+
+impl<const MOST: usize> Ids<MOST> {
+    /// Puts one more at the end.
+    ///
+    /// # Panics
+    /// If there are as many as may be: the caller looks first.
+    pub fn push(&mut self, id: NodeId) {
+        self.ids[self.count] = id;
+        self.count += 1;
+    }
+}
+
+impl<const MOST: usize> Default for Ids<MOST> {
+    fn default() -> Self {
+        Ids {
+            ids: [NodeId::new([0; NodeId::BYTES]); MOST],
+            count: 0,
+        }
+    }
+}
+
+impl<const MOST: usize> Deref for Ids<MOST> {
+    type Target = [NodeId];
+
+    fn deref(&self) -> &[NodeId] {
+        &self.ids[..self.count]
+    }
+}
+
+impl<const MOST: usize> fmt::Debug for Ids<MOST> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (**self).fmt(out)
     }
 }
 
@@ -267,7 +312,7 @@ mod tests {
         );
         let message = read_message(&text).expect("a message");
         assert_eq!((message.to, message.from), (id(), id()));
-        assert_eq!(message.path, [id(), id()]);
+        assert_eq!(*message.path, [id(), id()]);
         assert_eq!(message.nonce, "42");
         assert_eq!(message.data.expect("data").get(), r#"{"type": 1}"#);
         for (from, to, code) in [
