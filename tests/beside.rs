@@ -302,8 +302,9 @@ fn tables_have_medians_and_no_result_with_a_fault() {
     };
     let fine = Faults::default();
     let lost = Faults { lost: 1, ..fine };
-    let held = Figures {
+    let held = |connections| Figures {
         bytes_each: Some(980.0),
+        connections: Some(connections),
         idle_percent: Some(0.25),
         ..Figures::default()
     };
@@ -315,7 +316,8 @@ fn tables_have_medians_and_no_result_with_a_fault() {
         row("b", 0, costs(0.1, fine)),
         row("b", 0, costs(0.1, lost)),
         row("b", 1, costs(12.0, fine)),
-        row("b", 2, held),
+        row("a", 2, held(2_000)),
+        row("b", 2, held(10_000)),
     ];
     let servers = ["limit-batch", "a", "b"].map(str::to_owned);
     let report = Report {
@@ -350,6 +352,7 @@ Latency is p50 / p99 / p99.9 in ms; memory is what a joined connection adds to t
 
 | server | pairs-1, ms | idle-10000, bytes each | idle-10000, CPU % |
 |---|---:|---:|---:|
+| a | – | 980 (2,000 connections) | 0.250 |
 | b | 0.500 / 1.00 / 12.0 | 980 | 0.250 |
 
 ### CPU of others meanwhile, % of one CPU
@@ -359,7 +362,7 @@ The most of all rounds: what is far above 10 was disturbed.
 | server | fanout-10 | pairs-1 | idle-10000 |
 |---|---:|---:|---:|
 | limit-batch | 0 | – | – |
-| a | 9 | – | – |
+| a | 9 | – | 0 |
 | b | 0 | 12 | 0 |
 
 No result, because of one round or more:

@@ -195,7 +195,13 @@ fn one(
         Ok(running) => running,
         Err(error) => return Some(Err(error.to_string())),
     };
-    let figures = measure(running.address, running.pid(), speech, case, spans);
+    let figures = measure(
+        running.address,
+        running.pid(),
+        speech,
+        server.load(case),
+        spans,
+    );
     Some(figures.map_err(|error| error.to_string()))
 }
 

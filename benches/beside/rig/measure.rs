@@ -1,6 +1,6 @@
 //! One case with one server: what it costs.
 
-use super::case::{Case, Load};
+use super::case::Load;
 use super::gauge::{self, Gauge, Used};
 use super::load::arrivals::{self, Presence, Visits};
 use super::load::{Faults, LoadError, Pairs, Room, Until};
@@ -33,6 +33,8 @@ pub struct Figures {
     pub latency_ms: Option<[f64; 3]>,
     /// What a joined connection adds to the server's memory.
     pub bytes_each: Option<f64>,
+    /// How many of them there were.
+    pub connections: Option<usize>,
     /// Memory of the server with one client, in bytes.
     pub empty_bytes: Option<f64>,
     /// Processor time of the server while nobody does anything, in percent of one CPU.
@@ -44,7 +46,7 @@ pub struct Figures {
     pub faults: Faults,
 }
 
-/// Puts the server at `address`, which is the process `pid`, under the load of a case.
+/// Puts the server at `address`, which is the process `pid`, under a load.
 ///
 /// # Errors
 /// If the load cannot be made. What went wrong with single deliveries is in the figures.
@@ -52,10 +54,10 @@ pub fn measure(
     address: SocketAddr,
     pid: u32,
     speech: Speech,
-    case: &Case,
+    load: Load,
     spans: Spans,
 ) -> Result<Figures, LoadError> {
-    match case.load {
+    match load {
         Load::Fanout {
             n,
             size,
@@ -170,6 +172,7 @@ fn idle(
         micros: None,
         user_micros: None,
         bytes_each: Some((bytes - empty_bytes) / count as f64),
+        connections: Some(count),
         empty_bytes: Some(empty_bytes),
         idle_percent: Some(idle.server_percent),
         ..idle

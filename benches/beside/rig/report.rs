@@ -51,8 +51,7 @@ impl Display for Report<'_> {
             (format!("{}, ms", case.name), self.latency(case))
         });
         for case in self.cases.iter().filter(|case| is_idle(case)) {
-            let bytes = self.cell(case, |figures| figures.bytes_each);
-            columns.push((format!("{}, bytes each", case.name), bytes));
+            columns.push((format!("{}, bytes each", case.name), self.bytes(case)));
             let idle = self.cell(case, |figures| figures.idle_percent);
             columns.push((format!("{}, CPU %", case.name), idle));
         }
@@ -168,6 +167,20 @@ impl<'a> Report<'a> {
         })
     }
 
+    /// Says of how many connections, if those were not as many as the case says.
+    fn bytes(&'a self, case: &'a Case) -> Cell<'a> {
+        Box::new(move |server| {
+            let bytes = short(self.median(server, case, |figures| figures.bytes_each)?);
+            let connections = self.figures(server, case)?[0].connections?;
+            Some(match case.load {
+                Load::Idle { n } if n != connections => {
+                    format!("{bytes} ({} connections)", short(connections as f64))
+                }
+                _ => bytes,
+            })
+        })
+    }
+
     fn others(&'a self, case: &'a Case) -> Cell<'a> {
         Box::new(move |server| {
             let rounds = self.rounds(server, case).flatten();
@@ -214,7 +227,7 @@ impl<'a> Report<'a> {
                 ("µs per unit".to_owned(), of(|figures| figures.micros)),
                 ("user µs".to_owned(), of(|figures| figures.user_micros)),
                 ("p50 / p99 / p99.9, ms".to_owned(), self.latency(case)),
-                ("bytes each".to_owned(), of(|figures| figures.bytes_each)),
+                ("bytes each".to_owned(), self.bytes(case)),
                 ("bytes empty".to_owned(), of(|figures| figures.empty_bytes)),
                 (
                     "server %".to_owned(),

@@ -123,11 +123,22 @@ impl Server {
             _ if case.is_peerjs => None,
             Make::Peerhub(_) | Make::NodeWs | Make::Bun => Some(Speech::Ok),
             Make::Original => {
-                (case.load.client_count() <= ORIGINAL_CLIENTS_MOST).then_some(Speech::Ok)
+                let count = self.load(case).client_count();
+                (count <= 1 + ORIGINAL_CLIENTS_MOST).then_some(Speech::Ok)
             }
             Make::Mosquitto | Make::Nats if matches!(case.load, Load::Presence { .. }) => None,
             Make::Mosquitto => Some(Speech::Mqtt),
             Make::Nats => Some(Speech::Nats),
+        }
+    }
+
+    /// What it is put under in a case: of clients that do nothing, as many as it gets through at most.
+    pub fn load(&self, case: &Case) -> Load {
+        match (&self.make, case.load) {
+            (Make::Original, Load::Idle { n }) => Load::Idle {
+                n: n.min(ORIGINAL_CLIENTS_MOST),
+            },
+            (_, load) => load,
         }
     }
 
