@@ -87,13 +87,95 @@ impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
                 let mut fields = Vec::new();
-                while let Some(name) = map.next_key::<String>()? {
-                    fields.push((Cow::Owned(quote(&name)), map.next_value()?));
+                while let Some(name) = map.next_key::<&RawValue>()? {
+                    let name = canonical(name).unwrap_or(Cow::Borrowed(name.get()));
+                    fields.push((name, map.next_value()?));
                 }
                 Ok(Fields(fields))
             }
         }
         deserializer.deserialize_map(All)
+    }
+}
+
+/// The values of the members that have these names (tokens), of several with one name the last, as in JavaScript. What is
+/// read was checked when it was read as a part of its message: this only looks for where its members end, which is quick
+/// and allocates nothing. None of anything but an object.
+pub(super) fn last_members<'a, const N: usize>(
+    object: &'a RawValue,
+    names: [&str; N],
+) -> [Option<&'a str>; N] {
+    let mut found = [None; N];
+    let mut members = Members(object.get().strip_prefix('{').unwrap_or_default());
+    while let Some((name, value)) = members.next_member() {
+        let has_name = |wanted: &&str| match name.contains('\\') {
+            false => name == *wanted,
+            true => canonical_text(name).is_some_and(|name| name == *wanted),
+        };
+        if let Some(place) = names.iter().position(|wanted| has_name(&wanted)) {
+            found[place] = Some(value);
+        }
+    }
+    found
+}
+
+/// What is left of an object's text after its bracket or one of its members.
+struct Members<'a>(&'a str);
+
+impl<'a> Members<'a> {
+    /// The next member's name and value, as they are written.
+    fn next_member(&mut self) -> Option<(&'a str, &'a str)> {
+        let name = self.next_value()?;
+        Some((name, self.next_value()?))
+    }
+
+    fn next_value(&mut self) -> Option<&'a str> {
+        let is_between = |between: char| matches!(between, ' ' | '\t' | '\r' | '\n' | ',' | ':');
+        let rest = self.0.trim_start_matches(is_between);
+        let (value, rest) = rest.split_at_checked(value_bytes(rest.as_bytes())?)?;
+        self.0 = rest;
+        Some(value)
+    }
+}
+
+/// How many bytes the value has that starts `text`. None if none starts there.
+fn value_bytes(text: &[u8]) -> Option<usize> {
+    match text.first()? {
+        b'"' => string_bytes(text),
+        b'{' | b'[' => {
+            let (mut depth, mut at) = (0_usize, 0);
+            loop {
+                match text.get(at)? {
+                    b'"' => {
+                        at += string_bytes(&text[at..])?;
+                        continue;
+                    }
+                    b'{' | b'[' => depth += 1,
+                    b'}' | b']' if depth == 1 => return Some(at + 1),
+                    b'}' | b']' => depth -= 1,
+                    _ => {}
+                }
+                at += 1;
+            }
+        }
+        b'}' | b']' => None,
+        _ => {
+            let ends =
+                |byte: &u8| matches!(byte, b',' | b'}' | b']' | b' ' | b'\t' | b'\r' | b'\n');
+            Some(text.iter().position(ends).unwrap_or(text.len()))
+        }
+    }
+}
+
+/// How many bytes the string has that starts `text`, its quotes included.
+fn string_bytes(text: &[u8]) -> Option<usize> {
+    let mut at = 1;
+    loop {
+        at += memchr::memchr2(b'"', b'\\', text.get(at..)?)?;
+        match text[at] {
+            b'"' => return Some(at + 1),
+            _escape => at += 2,
+        }
     }
 }
 
@@ -137,7 +219,10 @@ pub(super) fn nests_deeper(text: &str, max: usize) -> bool {
 /// The one form of a JSON scalar: a string without needless escapes, a number as JavaScript writes it. A string with a
 /// lone surrogate has no other form than its own and stays as it is. None for arrays and objects.
 pub(super) fn canonical(raw: &RawValue) -> Option<Cow<'_, str>> {
-    let text = raw.get();
+    canonical_text(raw.get())
+}
+
+fn canonical_text(text: &str) -> Option<Cow<'_, str>> {
     match text.as_bytes()[0] {
         b'"' if !text.contains('\\') => Some(Cow::Borrowed(text)),
         b'"' => Some(match serde_json::from_str::<String>(text) {
@@ -234,6 +319,49 @@ mod tests {
             ("{}", None),
         ] {
             assert_eq!(canonical(&raw(text)).as_deref(), form, "{text}");
+        }
+    }
+
+    #[test]
+    fn members_are_found_as_serde_finds_them() {
+        let values = [
+            r#""a""#,
+            r#""\\""#,
+            r#""\"}""#,
+            r#""{[""#,
+            "5",
+            "-1.5e3",
+            "true",
+            "null",
+            "{}",
+            "[]",
+            r#"{"channel":"inner","x":["]}",{"message":1}]}"#,
+            r#"[[],{"a":[1,"\\\""]}]"#,
+        ];
+        let names = ["channel", "message", r"\u0063hannel", "x", "", r#"\""#];
+        for (round, value) in values.iter().enumerate() {
+            for (nth, name) in names.iter().enumerate() {
+                let other = values[(round + 5 * nth + 1) % values.len()];
+                let more = names[(round + nth) % names.len()];
+                for text in [
+                    format!(r#"{{"{name}":{value}}}"#),
+                    format!("{{ \"{name}\"\t:\r\n{value} ,\n\"{more}\" : {other}\n}}"),
+                    format!(r#"{{"{more}":{other},"{name}":{value},"channel":"last"}}"#),
+                ] {
+                    let object = raw(&text);
+                    let fields: Fields<'_> = serde_json::from_str(&text).expect("an object");
+                    let expected = ["channel", "message"].map(|name| fields.last(name));
+                    let found = last_members(&object, [r#""channel""#, r#""message""#]);
+                    assert_eq!(
+                        found,
+                        expected.map(|value| value.map(RawValue::get)),
+                        "{text}"
+                    );
+                }
+            }
+        }
+        for text in [r#"["channel",1]"#, r#""channel""#, "5", "null", "{}"] {
+            assert_eq!(last_members(&raw(text), [r#""channel""#]), [None], "{text}");
         }
     }
 

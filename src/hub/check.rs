@@ -62,6 +62,14 @@ impl Hub {
             );
             let members = self.linkages.members(&self.peers, linkage);
             let members = members.inspect(|&one| assert_eq!(self.peers[one].linkage, linkage));
+            let hearing = members.filter(|&one| self.peers[one].hears).count();
+            let mut hearers = 0;
+            for one in self.linkages.hearers(&self.peers, linkage) {
+                assert!(self.peers[one].hears && self.peers[one].linkage == linkage);
+                hearers += 1;
+            }
+            assert_eq!(hearers, hearing, "who wants to hear is listed");
+            let members = self.linkages.members(&self.peers, linkage);
             assert_eq!(members.count(), count);
             listed += count;
         }

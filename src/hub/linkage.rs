@@ -3,7 +3,7 @@
 //! A peer has exactly one linkage, so the links sit in the peer itself: joining and leaving cost O(1) and no allocation,
 //! and the order of joining is kept. A linkage disappears with its last member. Shape: `HOUSE_STYLE.md` section 9.
 
-use super::peer::{InLinkage, Peer};
+use super::peer::{AmongHearers, InLinkage, Peer};
 use crate::index::{Arena, Key, LinkageKey, List, Names, PeerKey};
 use compact_str::CompactString;
 use std::hash::RandomState;
@@ -13,6 +13,8 @@ use std::hash::RandomState;
 struct Linkage {
     name: CompactString,
     members: List<InLinkage, PeerKey>,
+    /// Those of them that want to hear of the others, so that the rest costs nothing when somebody comes.
+    hearers: List<AmongHearers, PeerKey>,
 }
 
 /// All groups.
@@ -38,6 +40,7 @@ impl Linkages {
                 let key = self.arena.insert(Linkage {
                     name: name.into(),
                     members: List::default(),
+                    hearers: List::default(),
                 });
                 let arena = &self.arena;
                 self.names.insert(name, key, |key| arena[key].name.as_str());
@@ -47,6 +50,27 @@ impl Linkages {
         debug_assert!(peers[peer].linkage.is_none(), "a peer has one linkage");
         peers[peer].linkage = key;
         self.arena[key].members.push_back(peers, peer);
+        if peers[peer].hears {
+            self.arena[key].hearers.push_back(peers, peer);
+        }
+    }
+
+    /// Says whether `peer` wants to hear of the others in its linkage, be it in one or not. O(1).
+    pub(super) fn set_hears(
+        &mut self,
+        peers: &mut Arena<PeerKey, Peer>,
+        peer: PeerKey,
+        hears: bool,
+    ) {
+        let heard = std::mem::replace(&mut peers[peer].hears, hears);
+        let Some(linkage) = self.arena.get_mut(peers[peer].linkage) else {
+            return;
+        };
+        match (heard, hears) {
+            (false, true) => linkage.hearers.push_back(peers, peer),
+            (true, false) => linkage.hearers.remove(peers, peer),
+            (false, false) | (true, true) => {}
+        }
     }
 
     /// Takes `peer` out of its linkage, if it is in one. O(1).
@@ -57,6 +81,9 @@ impl Linkages {
         }
         let linkage = &mut self.arena[key];
         linkage.members.remove(peers, peer);
+        if peers[peer].hears {
+            linkage.hearers.remove(peers, peer);
+        }
         if linkage.members.is_empty() {
             let arena = &self.arena;
             self.names.remove(&arena[key].name, key);
@@ -74,6 +101,18 @@ impl Linkages {
             .get(linkage)
             .into_iter()
             .flat_map(|linkage| linkage.members.iter(peers))
+    }
+
+    /// Those of them that want to hear of the others; none for `LinkageKey::NONE`.
+    pub(super) fn hearers<'a>(
+        &'a self,
+        peers: &'a Arena<PeerKey, Peer>,
+        linkage: LinkageKey,
+    ) -> impl Iterator<Item = PeerKey> + 'a {
+        self.arena
+            .get(linkage)
+            .into_iter()
+            .flat_map(|linkage| linkage.hearers.iter(peers))
     }
 
     /// The name of a linkage; empty for `LinkageKey::NONE`.

@@ -161,6 +161,7 @@ impl Hub {
             secret: None,
             linkage: Key::NONE,
             in_linkage: Links::default(),
+            among_hearers: Links::default(),
             memberships: List::default(),
             asking: List::default(),
             asked: List::default(),

@@ -34,12 +34,21 @@ pub struct Card {
 
 impl Card {
     /// The tags and properties that it would have after an initiation.
-    pub(super) fn with(&self, initiation: &Initiation<'_>) -> (TokenSet, TokenMap) {
+    pub(super) fn with(&self, initiation: &Initiation<'_>) -> Said {
         let tags = initiation.tags.iter().map(|tag| tag.as_ref());
         let properties = initiation.properties.iter();
         let properties = properties.map(|one| (one.name.as_ref(), one.value));
-        (self.tags.with(tags), self.properties.with(properties))
+        Said {
+            tags: self.tags.with(tags),
+            properties: self.properties.with(properties),
+        }
     }
+}
+
+/// What a peer says of itself.
+pub(super) struct Said {
+    pub(super) tags: TokenSet,
+    pub(super) properties: TokenMap,
 }
 
 /// How far a peer's life has got.
@@ -72,6 +81,7 @@ pub struct Peer {
     pub(super) secret: Option<Box<Secret>>,
     pub(super) linkage: LinkageKey,
     pub(super) in_linkage: Links<PeerKey>,
+    pub(super) among_hearers: Links<PeerKey>,
     pub(super) memberships: List<OfPeer, MembershipKey>,
     /// Its own requests that wait for an answer.
     pub(super) asking: List<Asking, RequestKey>,
@@ -87,6 +97,9 @@ pub struct Peer {
 /// Marks the links of a peer in its linkage.
 #[derive(Debug)]
 pub enum InLinkage {}
+/// Marks the links of a peer among those in its linkage that want to hear of the others.
+#[derive(Debug)]
+pub enum AmongHearers {}
 /// Marks the links of a membership among those of its peer.
 #[derive(Debug)]
 pub(super) enum OfPeer {}
@@ -134,5 +147,15 @@ impl crate::index::Linked<InLinkage, PeerKey> for Peer {
 
     fn links_mut(&mut self) -> &mut Links<PeerKey> {
         &mut self.in_linkage
+    }
+}
+
+impl crate::index::Linked<AmongHearers, PeerKey> for Peer {
+    fn links(&self) -> &Links<PeerKey> {
+        &self.among_hearers
+    }
+
+    fn links_mut(&mut self) -> &mut Links<PeerKey> {
+        &mut self.among_hearers
     }
 }

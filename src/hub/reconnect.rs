@@ -8,7 +8,7 @@ use super::claim::{Claim, KeptInitiation};
 use super::command::{Initiation, PeerFault, Resume};
 use super::event::{Event, FormerCard, Outbox};
 use super::id::FreshIds;
-use super::peer::Stage;
+use super::peer::{Said, Stage};
 use super::{Deadline, Hub, Millis};
 use crate::index::{ClaimKey, Key, Links, PeerKey, TimerKey};
 
@@ -40,36 +40,28 @@ impl Hub {
         out: &mut Outbox<'_>,
     ) -> Result<(), PeerFault> {
         self.peers[peer].extended |= initiation.resume.is_some();
-        self.check_initiation(peer, &initiation)?;
+        // Checked before anything is changed, so that a refused initiation leaves no trace.
+        let said = self.peers[peer].card.with(&initiation);
+        self.check_tags(&said.tags)?;
+        self.check_properties(&said.properties)?;
         self.drop_claim_of(peer);
         let holder = initiation.id.as_deref().and_then(|id| self.find(id));
         match holder {
             Some(holder) if holder != peer => {
                 if self.knows_secret(holder, initiation.resume.as_ref()) {
                     self.replace(holder, peer, &initiation, out);
-                    self.admit(peer, initiation, ids, out);
+                    self.admit(peer, initiation, said, ids, out);
                 } else {
                     self.claim(now, peer, holder, initiation, out);
                     return Ok(());
                 }
             }
-            Some(_) | None => self.admit(peer, initiation, ids, out),
+            Some(_) | None => self.admit(peer, initiation, said, ids, out),
         }
         if self.has_let_go(peer) {
             self.hand_over(peer, ids, out);
         }
         Ok(())
-    }
-
-    /// What applies before anything is changed, so that a refused initiation leaves no trace.
-    fn check_initiation(
-        &self,
-        peer: PeerKey,
-        initiation: &Initiation<'_>,
-    ) -> Result<(), PeerFault> {
-        let (tags, properties) = self.peers[peer].card.with(initiation);
-        self.check_tags(&tags)?;
-        self.check_properties(&properties)
     }
 
     fn knows_secret(&self, holder: PeerKey, resume: Option<&Resume<'_>>) -> bool {
@@ -79,11 +71,13 @@ impl Hub {
         }
     }
 
-    /// Lets a peer into its linkage under the id that it wants, which is free or its own.
+    /// Lets a peer into its linkage under the id that it wants, which is free or its own, with the tags and properties that
+    /// it then has.
     fn admit(
         &mut self,
         peer: PeerKey,
         initiation: Initiation<'_>,
+        said: Said,
         ids: &mut FreshIds,
         out: &mut Outbox<'_>,
     ) {
@@ -104,21 +98,17 @@ impl Hub {
             self.linkages
                 .join(&mut self.peers, peer, &initiation.linkage_key);
         }
-        // A claimant may have said more of itself since its initiation was checked: what no longer fits is left out.
-        let (tags, properties) = self.peers[peer].card.with(&initiation);
-        let tags = Some(tags).filter(|tags| self.check_tags(tags).is_ok());
-        let properties =
-            Some(properties).filter(|properties| self.check_properties(properties).is_ok());
+        if let Some(hears) = initiation.peer_initiation_receiver {
+            self.linkages.set_hears(&mut self.peers, peer, hears);
+        }
         let record = &mut self.peers[peer];
         record.stage = Stage::Joined;
-        record.hears = initiation.peer_initiation_receiver.unwrap_or(record.hears);
         record.shows = initiation.peer_initiation_sender.unwrap_or(record.shows);
         let card = &mut record.card;
         card.user_id = initiation.user_id.as_ref().into();
         card.debout_cluster = initiation.debout_cluster.as_deref().map(Box::from);
         card.start_time = initiation.start_time.map(Box::from);
-        card.tags = tags.unwrap_or_else(|| std::mem::take(&mut card.tags));
-        card.properties = properties.unwrap_or_else(|| std::mem::take(&mut card.properties));
+        (card.tags, card.properties) = (said.tags, said.properties);
         let resume = initiation.resume.map(|_| ids.secret());
         if resume.is_some() {
             record.secret = resume.map(Box::new);
@@ -196,10 +186,25 @@ impl Hub {
             } else {
                 self.answered(holder, out);
             }
-            self.admit(claimant, initiation, ids, out);
+            let said = self.what_fits(claimant, &initiation);
+            self.admit(claimant, initiation, said, ids, out);
             // The claimant has let its former id go, and others may wait for that one.
             holder = claimant;
         }
+    }
+
+    /// The tags and properties of a claimant, which may have said more of itself since its initiation was checked: what of
+    /// that no longer fits is left out.
+    fn what_fits(&self, claimant: PeerKey, initiation: &Initiation<'_>) -> Said {
+        let card = &self.peers[claimant].card;
+        let mut said = card.with(initiation);
+        if self.check_tags(&said.tags).is_err() {
+            said.tags.clone_from(&card.tags);
+        }
+        if self.check_properties(&said.properties).is_err() {
+            said.properties.clone_from(&card.properties);
+        }
+        said
     }
 
     /// Whether somebody claims an id that this peer had before it took the present one.

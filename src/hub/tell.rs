@@ -45,8 +45,8 @@ impl Hub {
             return;
         }
         let event = out.event(event);
-        for other in self.linkages.members(&self.peers, linkage) {
-            if other != peer && self.peers[other].hears {
+        for other in self.linkages.hearers(&self.peers, linkage) {
+            if other != peer {
                 self.tell(out, other, event);
             }
         }

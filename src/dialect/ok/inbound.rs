@@ -3,10 +3,12 @@
 //! The envelope is read once; contents that are only forwarded stay slices of the message. What is wrong is the sender's
 //! fault and never more than that. Source: `PROTOCOLS.md` section 1, "Envelope" and "Client messages".
 
-use super::shape::{Envelope, Publication};
+use super::shape::Envelope;
 use super::user_id::UserIdCipher;
 use crate::config::Limits;
-use crate::dialect::json::{Fields, canonical, cut, nests_deeper, plain, present, truthy};
+use crate::dialect::json::{
+    Fields, canonical, cut, last_members, nests_deeper, plain, present, truthy,
+};
 use crate::hub::command::{
     Command, DeboutKind, DeboutSelection, Initiation, PeerFault, Property, Resume, Routed, Targets,
 };
@@ -76,14 +78,15 @@ impl Reader {
         let id = present(envelope.message_id).filter(|id| truthy(id));
         let id = id.map(|id| canonical(id).unwrap_or(Cow::Borrowed(id.get())));
         let kind = envelope.kind.and_then(canonical).unwrap_or_default();
+        let (resume, command) = match &*kind {
+            "\"initiate\"" => self.initiate(&envelope, id.as_deref()),
+            kind => (None, self.command(kind, &envelope, id.clone())),
+        };
         Ok(Inbound {
             text,
             is_debout: kind == "\"debout\"",
-            resume: match kind == "\"initiate\"" {
-                true => resume(envelope.content),
-                false => None,
-            },
-            command: self.command(&kind, &envelope, id.clone()),
+            resume,
+            command,
             message_id: id,
         })
     }
@@ -100,15 +103,11 @@ impl Reader {
         let content = envelope.content;
         Ok(match kind {
             "\"publish\"" => {
-                let publication: Publication<'a> = object(content, "publish")?;
-                let channel = publication.channel.filter(|channel| truthy(channel));
-                let (Some(channel), true) = (channel, publication.message.is_some()) else {
-                    return Err(bad("publish needs content {channel, message}"));
-                };
+                let (channel, content) = self.publication(content)?;
                 Command::Publish {
-                    channel: self.token("channel", channel)?,
+                    channel,
                     message_id,
-                    content: content.map_or("null", RawValue::get),
+                    content,
                 }
             }
             "\"notify\"" => Command::Notify {
@@ -128,7 +127,6 @@ impl Reader {
             },
             "\"subscribe\"" => Command::Subscribe(self.channels(content, "subscribe")?),
             "\"unsubscribe\"" => Command::Unsubscribe(self.channels(content, "unsubscribe")?),
-            "\"initiate\"" => Command::Initiate(Box::new(self.initiation(content)?)),
             "\"addTag\"" => Command::AddTags(self.tags(content)?),
             "\"removeTag\"" => Command::RemoveTags(self.tags(content)?),
             "\"setProperties\"" => Command::SetProperties(self.properties(content)?),
@@ -140,6 +138,21 @@ impl Reader {
             "\"leave\"" => Command::Leave,
             _ => return Err(PeerFault::new("E_UNKNOWNTYPE", "no message has this type")),
         })
+    }
+
+    /// The channel and the whole content of a `publish`. A null message is a message too.
+    fn publication<'a>(
+        &self,
+        content: Option<&'a RawValue>,
+    ) -> Result<(Cow<'a, str>, &'a str), PeerFault> {
+        let needs = || bad("publish needs content {channel, message}");
+        let content = content.ok_or_else(needs)?;
+        let [channel, message] = last_members(content, ["\"channel\"", "\"message\""]);
+        let channel = channel.and_then(|channel| serde_json::from_str::<&RawValue>(channel).ok());
+        match (channel.filter(|channel| truthy(channel)), message) {
+            (Some(channel), Some(_)) => Ok((self.token("channel", channel)?, content.get())),
+            (Some(_) | None, _) => Err(needs()),
+        }
     }
 
     fn routed<'a>(
@@ -207,8 +220,24 @@ impl Reader {
         tags.into_iter().map(|tag| self.token("tag", tag)).collect()
     }
 
-    fn initiation<'a>(&self, content: Option<&'a RawValue>) -> Result<Initiation<'a>, PeerFault> {
-        let content: Fields<'a> = object(content, "initiate")?;
+    /// An `initiate`: what it says about resuming, and what it asks for, which may be wrong nevertheless.
+    fn initiate<'a>(
+        &self,
+        envelope: &Envelope<'a>,
+        message_id: Option<&str>,
+    ) -> (Option<&'a str>, Result<Command<'a>, PeerFault>) {
+        let checked = message_id.map_or(Ok(()), |id| self.check_token("messageid", id));
+        let content: Fields<'a> = match object(envelope.content, "initiate") {
+            Ok(content) => content,
+            Err(fault) => return (None, checked.and(Err(fault))),
+        };
+        let resume = content.last("resume").filter(|resume| truthy(resume));
+        let initiation = checked.and_then(|()| self.initiation(&content));
+        let command = initiation.map(|initiation| Command::Initiate(Box::new(initiation)));
+        (resume.map(RawValue::get), command)
+    }
+
+    fn initiation<'a>(&self, content: &Fields<'a>) -> Result<Initiation<'a>, PeerFault> {
         let options: Fields<'a> = match present(content.last("options")) {
             None => Fields(Vec::new()),
             options => object(options, "the options of initiate")?,
@@ -352,13 +381,6 @@ fn object<'a, T: Deserialize<'a>>(content: Option<&'a RawValue>, of: &str) -> Re
             cut(&error)
         ))
     })
-}
-
-/// What the content of an `initiate` says about resuming.
-fn resume(content: Option<&RawValue>) -> Option<&str> {
-    let content: Fields<'_> = object(content, "initiate").ok()?;
-    let resume = content.last("resume").filter(|resume| truthy(resume));
-    resume.map(RawValue::get)
 }
 
 fn selection(content: Option<&RawValue>) -> Result<DeboutSelection, PeerFault> {

@@ -15,11 +15,3 @@ known_fields! {
         timeout: "timeout",
     }
 }
-
-known_fields! {
-    /// What the hub must know of the content of `publish`; a null message is a message too.
-    pub(super) struct Publication {
-        channel: "channel",
-        message: "message",
-    }
-}
