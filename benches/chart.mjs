@@ -105,7 +105,7 @@ function readPanels(record) {
 		/^(?<value>[\d,]*\.?\d+)( \([\d,]*\.?\d+\))?$/);
 	const memory = readColumn(
 		readTable(section, "### Latency and memory"),
-		'with "bytes" in their headings', (text) => text.includes("bytes"),
+		'named "idle…, bytes…"', (text) => /^idle.*, bytes/.test(text),
 		/^(?<value>[\d,]*\.?\d+)( \((?<note>[^()]+)\))?$/);
 	const receivers = Number(/\d+$/.exec(CPU_CASE)[0]);
 	const connections = Number(/^idle-(\d+), /.exec(memory.title)?.[1]);

@@ -118,7 +118,7 @@ const refused = [
 	["a heading without its table", "| server | pairs", "| peer | pairs", '"### Latency and memory": no table whose first column is "server"'],
 	["a table without its rule", "|---|---:|---:|\n", "", '"### Latency and memory": no table whose first column is "server"'],
 	["no such case", "fanout-1000", "fanout-999", '"### CPU of the server, µs per unit (times the floor)": 0 columns named "fanout-1000", where one is wanted'],
-	["two columns of bytes", "pairs-100, ms", "first-1, bytes", '"### Latency and memory": 2 columns with "bytes" in their headings, where one is wanted'],
+	["two columns of bytes", "pairs-100, ms", "idle-1, bytes", '"### Latency and memory": 2 columns named "idle…, bytes…", where one is wanted'],
 	["bytes of how many", "idle-10000, bytes", "idle, bytes", '"### Latency and memory": "idle, bytes each" does not say how many connections, as "idle-10000, bytes each"'],
 	["a cell of words", "13.2 (22.0)", "fast", '"### CPU of the server, µs per unit (times the floor)": the cell of node-ws below "fanout-1000" is no figure: "fast"'],
 	["an empty cell", "7,482", "", '"### Latency and memory": the cell of peerserver below "idle-10000, bytes each" is no figure: ""'],
