@@ -251,7 +251,7 @@ fn special_bytes(eight: u64) -> u64 {
     const ONES: u64 = u64::from_ne_bytes([1; 8]);
     const HIGHS: u64 = 0x80 * ONES;
     let below = |bytes: u64, bound: u64| bytes.wrapping_sub(bound * ONES) & !bytes & HIGHS;
-    let equal = |byte: u8| below(eight ^ u64::from(byte) * ONES, 1);
+    let equal = |byte: u8| below(eight ^ (u64::from(byte) * ONES), 1);
     below(eight, 0x20) | equal(b'"') | equal(b'\\')
 }
 
