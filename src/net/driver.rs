@@ -3,6 +3,7 @@
 //!
 //! The only file that polls and reads the clock. Each socket is registered once, for both directions.
 
+use super::alarm::Alarm;
 use super::dialling::Dial;
 use super::entropy::Entropy;
 use super::keeper::Keeper;
@@ -44,6 +45,7 @@ pub use super::listener::StartError;
 /// ```
 pub struct Server {
     poll: Poll,
+    alarm: Alarm,
     listeners: Vec<Listener>,
     addresses: Vec<SocketAddr>,
     stopper: Stopper,
@@ -89,8 +91,9 @@ impl Stopper {
 
 const WAKER: Token = Token(usize::MAX);
 const SIGNALS: Token = Token(usize::MAX - 1);
+const ALARM: Token = Token(usize::MAX - 2);
 /// Listeners have the tokens below; connections count from 0.
-const LISTENERS: usize = usize::MAX - 2;
+const LISTENERS: usize = usize::MAX - 3;
 
 impl Server {
     /// Events that one wait may bring; more wait in the system.
@@ -130,9 +133,11 @@ impl Server {
             listeners.push(listener);
         }
         let waker = Arc::new(Waker::new(poll.registry(), WAKER).map_err(no_poll)?);
+        let alarm = Alarm::new(poll.registry(), ALARM).map_err(no_poll)?;
         Ok(Server {
             addresses: listeners.iter().map(|listener| listener.address).collect(),
             listeners,
+            alarm,
             resolver: Resolver::new(waker.clone()),
             stopper: Stopper {
                 waker,
@@ -234,10 +239,9 @@ impl Server {
             accept_at,
             drain_ends,
         ];
-        let timeout = times.into_iter().flatten().min().map(|at| {
-            // A started millisecond is waited for whole, or the loop would spin through its rest.
-            Duration::from_millis(at.saturating_sub(monotonic_ms()))
-        });
+        // A started millisecond is waited for whole, or the loop would spin through its rest.
+        let first = times.into_iter().flatten().min();
+        let timeout = self.alarm.timeout(monotonic_ms(), first);
         match self.poll.poll(events, timeout) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {
                 events.clear();
@@ -252,6 +256,7 @@ impl Server {
         for event in events {
             match event.token() {
                 WAKER => {}
+                ALARM => self.alarm.rang(),
                 SIGNALS => {
                     let signals = self.signals.as_mut().map(Signals::pending);
                     for _ in signals.into_iter().flatten() {

@@ -4,7 +4,7 @@
 //! which does the rest and knows neither mio nor the clock, so that simulations run the very same steps over sockets of
 //! their own.
 //!
-//! - `driver` — the loop; `listener` — accepting
+//! - `driver` — the loop; `alarm` — what ends its waits; `listener` — accepting
 //! - `switchboard` — all connections, and the phases of a tick; `floor` — what a message may touch, and how connections end
 //! - `turns` — whose turn it is to be read from
 //! - `conn` — one connection; `out_queue` — bytes on their way out
@@ -13,6 +13,7 @@
 //! - `fanout` — the hub's events out; `mail` — what the worlds have to say, out
 //! - `keeper` — what survives a restart; `entropy` — random bytes; `log_limit` — floods in the log
 
+mod alarm;
 mod conn;
 mod dialling;
 mod driver;
