@@ -64,9 +64,9 @@ pub struct Census {
 #[derive(Debug)]
 pub struct Switchboard<S> {
     pub(super) floor: Floor<S>,
-    /// Lent to one session after the other.
+    /// How the frames of clients are read.
     pub(super) parser: Parser,
-    /// The same for connections that the hub has opened.
+    /// How those are that come over connections that the hub has opened.
     pub(super) client_parser: Parser,
     /// The one read buffer.
     pub(super) input: Vec<u8>,
