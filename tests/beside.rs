@@ -6,6 +6,7 @@
 use peerhub::Config;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::thread;
+use std::time::Duration;
 use tungstenite::{Message, WebSocket};
 
 #[path = "support/live.rs"]
@@ -19,7 +20,7 @@ use rig::floor::{self, Sends};
 use rig::load::arrivals::{Presence, Visits, idlers};
 use rig::load::stamp::{Found, Stamps};
 use rig::load::{Faults, LoadError, Pairs, Room, Until};
-use rig::measure::Figures;
+use rig::measure::{Figures, Spans};
 use rig::report::{Report, Row, short};
 use rig::speech::Speech;
 
@@ -265,6 +266,23 @@ fn cases_are_named_or_told_by_numbers() {
         assert!(error.contains("; there are fanout-100, "), "{error}");
     }
     assert_eq!(Case::usual().len(), 17);
+}
+
+/// A hub of ours pings and nudges nobody near the beginning of his first interval.
+#[test]
+fn who_does_nothing_is_pinged_while_that_is_measured() {
+    let usual = Spans {
+        warm_up: Duration::from_secs(1),
+        measured: Duration::from_secs(2),
+        still: Duration::from_secs(1),
+    };
+    let Config {
+        ping_interval_ms,
+        nudge_interval_ms,
+        ..
+    } = Config::default();
+    let twice = Duration::from_millis(2 * ping_interval_ms.max(nudge_interval_ms));
+    assert!(usual.idle() >= twice);
 }
 
 #[test]

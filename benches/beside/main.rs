@@ -78,7 +78,11 @@ fn arguments() -> Command {
         .arg(usually(given("rounds", "COUNT", "Rounds"), "3", "1").value_parser(value_parser!(u32)))
         .arg(
             usually(
-                given("seconds", "S", "Time measured for each figure"),
+                given(
+                    "seconds",
+                    "S",
+                    "Time measured for each figure; ten times that where clients do nothing",
+                ),
                 "2",
                 "0.2",
             )

@@ -20,6 +20,14 @@ pub struct Spans {
     pub still: Duration,
 }
 
+impl Spans {
+    /// While clients do nothing, which is longer: what servers then do of their own accord, as pings, they do every few
+    /// seconds at most, and not at all in the first seconds after a client has come.
+    pub fn idle(self) -> Duration {
+        10 * self.measured
+    }
+}
+
 /// What came out.
 #[derive(Clone, Debug, Default)]
 pub struct Figures {
@@ -161,7 +169,7 @@ fn idle(
     crowd.idle(spans.still)?;
     let bytes = gauge::resident_bytes(pid)? as f64;
     let gauge = Gauge::read(pid)?;
-    crowd.idle(spans.measured)?;
+    crowd.idle(spans.idle())?;
     let used = gauge.used(pid)?;
     let faults = Faults {
         lost: crowd.lost(),
