@@ -24,7 +24,6 @@ const FLOORS = ["limit", "limit-batch"];
 const LABELS = {
 	"node-ws": "node ws",
 	"bun": "Bun",
-	"nats": "nats-server",
 	"peerserver": "PeerServer"
 };
 

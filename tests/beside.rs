@@ -1,7 +1,8 @@
 //! The load of `benches/beside`, in small: every kind of it against the hub and against the floors, without a fault; and
 //! against a server that lies, with exactly the faults that it makes. How cases are named, and what the tables look like.
 //!
-//! Nothing here is measured: each load ends after so many messages.
+//! Nothing here is measured: each load ends after so many messages. As the bench itself, for Linux only.
+#![cfg(target_os = "linux")]
 
 use peerhub::Config;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};

@@ -212,6 +212,35 @@ fn many_requests_in_one_read_are_answered_in_turns() {
     assert_eq!(begins(&answered), REQUESTS);
 }
 
+/// A buffer full of pings, or of fragments, was once no work at all, however long it took: a crowd of those who send them
+/// made everybody wait.
+#[test]
+fn many_pings_in_one_read_are_answered_in_turns() {
+    const PINGS: usize = 4_000;
+    let mut hub = TestHub::new(Config::default(), 1);
+    let mut crowd: Vec<TestPeer> = Vec::new();
+    for _ in 0..64 {
+        let wire = hub.connect(ANYWHERE, usize::MAX).expect("there is room");
+        let mut peer = TestPeer::new(wire, "/");
+        settle(&mut hub, [&mut peer]);
+        assert_eq!(texts(&mut peer).len(), 1);
+        crowd.push(peer);
+    }
+    for peer in &crowd {
+        peer.wire().send(&[0x89, 0x80, 1, 2, 3, 4].repeat(PINGS));
+        peer.wire().arrive(usize::MAX);
+    }
+    let answered = |peer: &TestPeer| peer.wire().receive(usize::MAX).len() / 2;
+    hub.tick();
+    let mut counts: Vec<usize> = crowd.iter().map(answered).collect();
+    assert!(counts.iter().all(|&count| count < PINGS / 2), "{counts:?}");
+    hub.settle(|_| false);
+    for (count, peer) in counts.iter_mut().zip(&crowd) {
+        *count += answered(peer);
+        assert_eq!(*count, PINGS);
+    }
+}
+
 /// A channel with 40 subscribers, a watcher of what the hub says to them, and somebody who is about to publish 600 kB.
 fn watched_channel(queue_bytes: usize, window: usize) -> (TestHub, Vec<TestPeer>, TestPeer) {
     let mut config = Config {

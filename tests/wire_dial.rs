@@ -173,7 +173,10 @@ fn read(
         let mut piece = piece.to_vec();
         let mut feed = session.feed(parser, &mut piece, &mut replies);
         while let Some(incoming) = feed.next() {
-            came.push(incoming.map(words));
+            // Pings and fragments are not heard.
+            if incoming != Ok(Incoming::Unheard) {
+                came.push(incoming.map(words));
+            }
         }
         rest = after;
     }

@@ -39,6 +39,11 @@ fn words(incoming: Incoming<'_>) -> String {
     format!("{incoming:?}")
 }
 
+/// Pings and fragments are not heard.
+fn heard(incoming: Result<Incoming<'_>, SessionFault>) -> Option<Heard> {
+    (incoming != Ok(Incoming::Unheard)).then(|| incoming.map(words))
+}
+
 fn text(text: &str) -> Heard {
     Ok(words(Incoming::Text(text)))
 }
@@ -53,7 +58,7 @@ fn feed(session: &mut Session, parser: Parser, chunk: &[u8], replies: &mut Vec<u
     let mut chunk = chunk.to_vec();
     let mut feed = session.feed(parser, &mut chunk, replies);
     while let Some(incoming) = feed.next() {
-        yielded.push(incoming.map(words));
+        yielded.extend(heard(incoming));
     }
     assert!(feed.next().is_none(), "a drained feed stays empty");
     yielded
@@ -149,7 +154,7 @@ fn a_talk_reads_the_same_when_it_pauses_after_every_message() {
             let mut rest = piece.to_vec();
             while !rest.is_empty() {
                 let mut feed = session.feed(parser, &mut rest, &mut replies);
-                yielded.extend(feed.next().map(|incoming| incoming.map(words)));
+                yielded.extend(feed.next().and_then(heard));
                 let left = feed.pause();
                 rest.drain(..rest.len() - left);
                 if session.is_ended() {
@@ -527,4 +532,23 @@ fn random_bytes_never_panic_and_read_the_same_in_pieces() {
         assert_eq!(talk(&chunks), whole, "round {round}: {bytes:02x?}");
     }
     assert!(faults > 100 && messages > 100, "{faults} and {messages}");
+}
+
+#[test]
+fn every_frame_is_told_of() {
+    let mut bytes = [
+        frame(FIN | PING, b"p"),
+        frame(TEXT, b"a"),
+        frame(CONTINUATION, b""),
+        frame(FIN | PING, b""),
+        frame(FIN | CONTINUATION, b"b"),
+    ]
+    .concat();
+    let (mut session, mut replies) = (Session::default(), Vec::new());
+    let mut feed = session.feed(Parser::new(MESSAGE_BYTES_MAX), &mut bytes, &mut replies);
+    for _ in 0..4 {
+        assert_eq!(feed.next(), Some(Ok(Incoming::Unheard)));
+    }
+    assert_eq!(feed.next(), Some(Ok(Incoming::Text("ab"))));
+    assert_eq!(feed.next(), None);
 }

@@ -16,7 +16,8 @@ use log::Level;
 use std::borrow::Cow;
 use std::ops::Range;
 
-/// What the least message costs that has come, in about a nanosecond; each of its bytes costs one.
+/// What the least message costs that has come, and a frame that is none, in about a nanosecond; each byte of a message costs
+/// one.
 const HEARD_COST: u64 = 200;
 /// What it costs to put into words what is wrong with one.
 const FAULT_COST: u64 = 500;
@@ -48,6 +49,7 @@ impl<S: Socket> Switchboard<S> {
                 match incoming {
                     Ok(Incoming::Text(text)) => floor.message(key, text),
                     Ok(Incoming::Binary(bytes)) => floor.binary(key, bytes),
+                    Ok(Incoming::Unheard) => floor.cost += HEARD_COST,
                     Ok(Incoming::Pong) => floor.pong(key),
                     Ok(Incoming::Close) => end = Some(Ok(())),
                     Err(fault) => end = Some(Err(fault)),

@@ -77,18 +77,22 @@ enum Found<'a> {
     },
     /// It is what the fragments have become.
     Joined,
+    Unheard,
     Pong,
     Close,
 }
 
-/// Something whole that the peer sent.
+/// Something that the peer sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Incoming<'a> {
     /// A text message.
     Text(&'a str),
     /// A binary message.
     Binary(&'a [u8]),
-    /// A pong. Pings are answered here and not passed on.
+    /// A frame that says nothing to the caller: a ping, whose answer is among the replies, or a fragment that is not the
+    /// last. Passed on since they are work too, and a whole input may be made of them.
+    Unheard,
+    /// A pong.
     Pong,
     /// The peer closes, and the answer is among the replies. Nothing more will be yielded.
     Close,
@@ -246,8 +250,8 @@ impl Session {
 }
 
 impl<'a> Feed<'a> {
-    /// The next whole message; a fault once, when the peer broke the protocol; and `None` when the input is used up or
-    /// the session has ended.
+    /// The next whole message, or a frame that is none; a fault once, when the peer broke the protocol; and `None` when the
+    /// input is used up or the session has ended.
     #[allow(clippy::should_implement_trait)] // An item may lie in the feed itself, which no iterator may lend.
     pub fn next(&mut self) -> Option<Result<Incoming<'_>, SessionFault>> {
         self.whole = Whole::None;
@@ -263,6 +267,7 @@ impl<'a> Feed<'a> {
             }
         };
         let incoming = match (found, &self.whole) {
+            (Found::Unheard, _) => Ok(Incoming::Unheard),
             (Found::Pong, _) => Ok(Incoming::Pong),
             (Found::Close, _) => {
                 self.session.end();
@@ -291,32 +296,28 @@ impl<'a> Feed<'a> {
         self.input.len()
     }
 
-    /// Goes on to the next message, frame by frame through the input.
+    /// Goes on to the next frame of the input.
     fn advance(&mut self) -> Result<Option<Found<'a>>, SessionFault> {
-        while !self.session.ended && !self.input.is_empty() {
-            let found = if self.session.open_frame().is_some() {
-                match self.complete_frame()? {
-                    Some(measured) => self.read_completed(&measured)?,
-                    None => return Ok(None),
-                }
-            } else {
-                match self.session.measure(self.input, self.parser)? {
-                    Some(measured) if measured.frame_bytes <= self.input.len() => {
-                        let frame = self.take_input(measured.frame_bytes);
-                        self.read_frame(frame, &measured)?
-                    }
-                    Some(_) | None => {
-                        let rest = self.take_input(self.input.len());
-                        self.session.keep(rest);
-                        return Ok(None);
-                    }
-                }
-            };
-            if found.is_some() {
-                return Ok(found);
+        if self.session.ended || self.input.is_empty() {
+            return Ok(None);
+        }
+        if self.session.open_frame().is_some() {
+            let measured = self.complete_frame()?;
+            return measured
+                .map(|measured| self.read_completed(&measured))
+                .transpose();
+        }
+        match self.session.measure(self.input, self.parser)? {
+            Some(measured) if measured.frame_bytes <= self.input.len() => {
+                let frame = self.take_input(measured.frame_bytes);
+                self.read_frame(frame, &measured).map(Some)
+            }
+            Some(_) | None => {
+                let rest = self.take_input(self.input.len());
+                self.session.keep(rest);
+                Ok(None)
             }
         }
-        Ok(None)
     }
 
     /// Adds input to the incomplete frame; what it measures when that makes it whole.
@@ -341,16 +342,16 @@ impl<'a> Feed<'a> {
     }
 
     /// Reads the frame that has become whole.
-    fn read_completed(&mut self, measured: &Measured) -> Result<Option<Found<'a>>, SessionFault> {
+    fn read_completed(&mut self, measured: &Measured) -> Result<Found<'a>, SessionFault> {
         let mut frame = self.session.take_frame();
         Ok(match measured.kind {
             Kind::Message { is_text } => {
                 let payload = measured.payload();
                 unmask(&mut frame[payload.clone()], measured.mask);
                 self.whole = Whole::Frame(frame);
-                Some(Found::InFrame { payload, is_text })
+                Found::InFrame { payload, is_text }
             }
-            Kind::Pong => Some(Found::Pong),
+            Kind::Pong => Found::Pong,
             Kind::Fragment { .. } | Kind::Control => self.have_read(&frame, measured)?,
         })
     }
@@ -360,24 +361,20 @@ impl<'a> Feed<'a> {
         &mut self,
         frame: &'a mut [u8],
         measured: &Measured,
-    ) -> Result<Option<Found<'a>>, SessionFault> {
+    ) -> Result<Found<'a>, SessionFault> {
         Ok(match measured.kind {
             Kind::Message { is_text } => {
                 let payload = &mut frame[measured.payload()];
                 unmask(payload, measured.mask);
-                Some(Found::Here { payload, is_text })
+                Found::Here { payload, is_text }
             }
-            Kind::Pong => Some(Found::Pong),
+            Kind::Pong => Found::Pong,
             Kind::Fragment { .. } | Kind::Control => self.have_read(frame, measured)?,
         })
     }
 
     /// Has one whole frame that is no message by itself read by tungstenite, in the context that it belongs to.
-    fn have_read(
-        &mut self,
-        frame: &[u8],
-        measured: &Measured,
-    ) -> Result<Option<Found<'a>>, SessionFault> {
+    fn have_read(&mut self, frame: &[u8], measured: &Measured) -> Result<Found<'a>, SessionFault> {
         let Parser {
             role,
             message_bytes_max,
@@ -408,11 +405,11 @@ impl<'a> Feed<'a> {
             self.replies.truncate(replies_before);
         }
         Ok(match read? {
-            None | Some(Message::Ping(_) | Message::Pong(_)) => None,
-            Some(Message::Close(_)) => Some(Found::Close),
+            None | Some(Message::Ping(_) | Message::Pong(_)) => Found::Unheard,
+            Some(Message::Close(_)) => Found::Close,
             Some(message) => {
                 self.whole = Whole::Message(message);
-                Some(Found::Joined)
+                Found::Joined
             }
         })
     }
