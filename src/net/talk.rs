@@ -170,6 +170,7 @@ impl<S: Socket> Floor<S> {
     }
 
     fn pong(&mut self, key: ConnKey) {
+        self.cost += HEARD_COST;
         self.conns[key.index()].awaits_pong = false;
         if let Party::Peer(peer) = self.party(key)
             && self.hub.is_challenged(peer)
