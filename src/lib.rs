@@ -21,7 +21,7 @@
 //! 4. [`dialect::ok::Reader::read`] turns one message into one [`Command`](hub::command::Command), or into a
 //!    [`PeerFault`](hub::command::PeerFault)
 //! 5. [`Hub::handle`](hub::Hub::handle) changes the state
-//! 6. the members of a linkage or a channel are the receivers
+//! 6. the hearers of a linkage or the members of a channel are the receivers
 //! 7. the [`Outbox`](hub::event::Outbox) keeps each event once and, per receiver, eight bytes
 //! 8. fan-out has [`dialect::ok::Writer`] write each event once, however many receive it, and puts a span of the tick's
 //!    bytes into each receiver's queue; a tick that has very much to say is flushed in between
@@ -38,7 +38,7 @@
 //! # Words
 //! - *peer*: somebody who speaks to the hub; it has an id and, once it has initiated, a linkage
 //! - *conn*: one socket, whatever it speaks
-//! - *linkage*: the peers with one linkage key, who see each other
+//! - *linkage*, *hearer*: the peers with one linkage key, who see each other; one of them that wants to be told of the others
 //! - *channel*, *membership*, *lane*, *seat*: what is published to; one peer in it; all its peers, densely; one place there
 //! - *claim*, *holder*: a connection's wish for an id that is in use; the peer that has it
 //! - *world*, *member*: everybody who speaks a dialect that is not the hub's own; one of them. What is said in one world is

@@ -7,14 +7,14 @@
 
 use crate::hub::Millis;
 use mio::{Registry, Token};
-use std::io;
 use std::time::Duration;
 
 /// Wakes the loop when something is due.
 #[derive(Debug)]
 pub(super) struct Alarm {
+    /// None where the system gives none.
     #[cfg(target_os = "linux")]
-    timer: std::os::fd::OwnedFd,
+    timer: Option<std::os::fd::OwnedFd>,
     /// When it will ring, if it is set.
     set_for: Option<Millis>,
 }
@@ -22,21 +22,17 @@ pub(super) struct Alarm {
 impl Alarm {
     /// An alarm that is not set; its rings come under this token.
     #[cfg(target_os = "linux")]
-    pub(super) fn new(registry: &Registry, token: Token) -> io::Result<Alarm> {
-        use rustix::time::{TimerfdClockId, TimerfdFlags, timerfd_create};
-        use std::os::fd::AsRawFd;
-        let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
-        let timer = timerfd_create(TimerfdClockId::Monotonic, flags)?;
-        let mut source = mio::unix::SourceFd(&timer.as_raw_fd());
-        registry.register(&mut source, token, mio::Interest::READABLE)?;
-        let set_for = None;
-        Ok(Alarm { timer, set_for })
+    pub(super) fn new(registry: &Registry, token: Token) -> Alarm {
+        Alarm {
+            timer: timer(registry, token).ok(),
+            set_for: None,
+        }
     }
 
     /// An alarm that never rings: waits have timeouts.
     #[cfg(not(target_os = "linux"))]
-    pub(super) fn new(_registry: &Registry, _token: Token) -> io::Result<Alarm> {
-        Ok(Alarm { set_for: None })
+    pub(super) fn new(_registry: &Registry, _token: Token) -> Alarm {
+        Alarm { set_for: None }
     }
 
     /// It has rung. There is nothing to be read: to set it anew clears it.
@@ -65,20 +61,32 @@ impl Alarm {
     #[cfg(target_os = "linux")]
     fn set(&self, after: Duration) -> bool {
         use rustix::time::{Itimerspec, TimerfdTimerFlags, Timespec, timerfd_settime};
-        let Ok(it_value) = Timespec::try_from(after) else {
+        let (Some(timer), Ok(it_value)) = (&self.timer, Timespec::try_from(after)) else {
             return false;
         };
         let once = Itimerspec {
             it_interval: Timespec::default(),
             it_value,
         };
-        timerfd_settime(&self.timer, TimerfdTimerFlags::empty(), &once).is_ok()
+        timerfd_settime(timer, TimerfdTimerFlags::empty(), &once).is_ok()
     }
 
     #[cfg(not(target_os = "linux"))]
     fn set(&self, _after: Duration) -> bool {
         false
     }
+}
+
+/// A timer that is a descriptor, registered.
+#[cfg(target_os = "linux")]
+fn timer(registry: &Registry, token: Token) -> std::io::Result<std::os::fd::OwnedFd> {
+    use rustix::time::{TimerfdClockId, TimerfdFlags, timerfd_create};
+    use std::os::fd::AsRawFd;
+    let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
+    let timer = timerfd_create(TimerfdClockId::Monotonic, flags)?;
+    let mut source = mio::unix::SourceFd(&timer.as_raw_fd());
+    registry.register(&mut source, token, mio::Interest::READABLE)?;
+    Ok(timer)
 }
 
 #[cfg(test)]
@@ -90,7 +98,7 @@ mod tests {
 
     fn poll_and_alarm() -> (Poll, Alarm) {
         let poll = Poll::new().expect("a poll");
-        let alarm = Alarm::new(poll.registry(), ALARM).expect("an alarm");
+        let alarm = Alarm::new(poll.registry(), ALARM);
         (poll, alarm)
     }
 
@@ -100,6 +108,19 @@ mod tests {
         assert_eq!(alarm.timeout(5, None), None);
         assert_eq!(alarm.timeout(5, Some(5)), Some(Duration::ZERO));
         assert_eq!(alarm.timeout(5, Some(4)), Some(Duration::ZERO));
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn without_a_timer_waits_have_timeouts() {
+        let mut alarm = Alarm {
+            timer: None,
+            set_for: None,
+        };
+        for _ in 0..2 {
+            let timeout = alarm.timeout(5, Some(9));
+            assert_eq!(timeout, Some(Duration::from_millis(4)));
+        }
     }
 
     #[test]

@@ -133,7 +133,7 @@ impl Server {
             listeners.push(listener);
         }
         let waker = Arc::new(Waker::new(poll.registry(), WAKER).map_err(no_poll)?);
-        let alarm = Alarm::new(poll.registry(), ALARM).map_err(no_poll)?;
+        let alarm = Alarm::new(poll.registry(), ALARM);
         Ok(Server {
             addresses: listeners.iter().map(|listener| listener.address).collect(),
             listeners,

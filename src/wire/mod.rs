@@ -4,9 +4,9 @@
 //! vector that the caller lends, and nothing reads a clock or touches a socket. This room imports tungstenite and
 //! httparse and nothing of ours.
 //!
-//! HTTP requests are read by [`parse_head`]; one that
-//! upgrades ([`Head::upgrade`]), perhaps for somebody else ([`client_address`]), is answered by [`WebSocketRequest::answer`], and from then on its bytes go through a
-//! [`Session`], which keeps memory of its own only while a message is half read.
+//! HTTP requests are read by [`parse_head`]; one that upgrades ([`Head::upgrade`]), perhaps for somebody else
+//! ([`client_address`]), is answered by [`WebSocketRequest::answer`], and from then on its bytes go through a [`Session`],
+//! which keeps memory of its own only while a message is half read.
 //! Frames towards the peer are made by [`frame`], without state. Where the hub is itself the client, [`dial`] has the other
 //! half of the handshake.
 

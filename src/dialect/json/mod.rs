@@ -133,10 +133,9 @@ pub(super) fn object_or_fault<'a>(
             Err(PeerFault::new("E_TOODEEP", text))
         }
         Err(Flaw::Unsound) => {
-            // serde_json has words for it, in no more than 200 characters.
+            // serde_json has words for it.
             let error = serde_json::from_str::<IgnoredAny>(text).err();
             let words = error.map_or_else(String::new, |error| error.to_string());
-            let words: String = words.chars().take(200).collect();
             Err(PeerFault::new(
                 "E_NOTJSON",
                 format!("no JSON object: {words}"),
