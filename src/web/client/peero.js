@@ -81,10 +81,11 @@ class Link {
 	#adopt(channel) {
 		this.#channel = channel;
 		channel.binaryType = "arraybuffer";
+		// A link opens once, though under load a page in Chromium was told so twice.
 		channel.addEventListener("open", () => {
 			clearTimeout(this.#timer);
 			this.#isOver || this.#listener.open();
-		});
+		}, { once: true });
 		channel.addEventListener("message", (event) => this.#isOver || this.#listener.message(event.data));
 		channel.addEventListener("close", () => this.close());
 	}
