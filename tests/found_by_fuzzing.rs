@@ -2,7 +2,7 @@
 
 use peerhub::config::{Limits, Scope};
 use peerhub::dialect::ok::Reader;
-use peerhub::hub::command::{Command, Initiation};
+use peerhub::hub::command::{Command, Initiation, Routed, Targets};
 use peerhub::hub::event::{Event, Outbox};
 use peerhub::hub::id::FreshIds;
 use peerhub::hub::{Hub, Rules};
@@ -79,6 +79,46 @@ fn contents_are_objects_whose_last_field_of_a_name_counts() {
     assert_eq!(inbound.command, Ok(expected));
 }
 
+/// Requests of one peer to another with the same message id once ended in any order, as the hash table had them.
+#[test]
+fn an_answer_is_for_the_oldest_of_equal_requests() {
+    const NAMES: [&str; 12] = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11"];
+    const ANSWERED: usize = 5;
+    let mut room = Room::new();
+    let (requester, responder) = (room.connect(), room.connect());
+    room.say(requester, Room::initiation(Some("ann"), &[]));
+    room.say(responder, Room::initiation(Some("bob"), &[]));
+    let message = |name| Routed {
+        message_id: Some("\"m\"".into()),
+        name,
+        content: None,
+    };
+    for name in NAMES {
+        let (to, message) = (Targets::One("bob".into()), message(Some(name)));
+        let timeout_ms = None;
+        room.say(
+            requester,
+            Command::Request {
+                to,
+                message,
+                timeout_ms,
+            },
+        );
+    }
+    for _ in 0..ANSWERED {
+        let (to, message) = ("ann".into(), message(None));
+        room.say(responder, Command::Response { to, message });
+    }
+    let mut out = Outbox::default();
+    room.hub.depart(responder, &mut room.ids, &mut out);
+    let failed = out.events().iter().filter_map(|event| match event {
+        Event::RequestFailed(failed) => failed.name.as_deref(),
+        _ => None,
+    });
+    let failed: Vec<&str> = failed.collect();
+    assert_eq!(failed, NAMES[ANSWERED..]);
+}
+
 /// A hub with low bounds.
 struct Room {
     hub: Hub,
@@ -98,7 +138,7 @@ impl Room {
             tags_max: 2,
             properties_bytes_max: 24,
             channels_max: 3,
-            pending_requests_max: 3,
+            pending_requests_max: 12,
         };
         let mut ids = FreshIds::default();
         ids.top_up(0, |stock| {

@@ -1,7 +1,8 @@
 //! Requests that wait for an answer (step 5 of the message path).
 //!
 //! One record for each requester, responder and message id; each ends exactly once: by a response, by its deadline, or
-//! because one of the two has gone. Found by the hash of all three, and by the lists of both peers.
+//! because one of the two has gone. Found by the hash of all three, and by the lists of both peers. Among requests that are
+//! equal in all three, an answer is the oldest's.
 //! Source: `PROTOCOLS.md` section 1, "Where the original is wrong".
 
 use super::peer::{Asked, Asking, Peer};
@@ -20,6 +21,8 @@ pub(super) struct Request {
     pub(super) message_id: CompactString,
     pub(super) name: Option<CompactString>,
     pub(super) deadline: TimerKey,
+    /// How many requests came before it.
+    number: u64,
     asking: Links<RequestKey>,
     asked: Links<RequestKey>,
 }
@@ -51,6 +54,7 @@ pub(super) struct Requests {
     /// Requester, responder and message id → request. The message id is peer-chosen, so the hash is keyed.
     table: HashTable<RequestKey>,
     hasher: RandomState,
+    next_number: u64,
 }
 
 impl Requests {
@@ -59,6 +63,7 @@ impl Requests {
             arena: Arena::new(),
             table: HashTable::new(),
             hasher,
+            next_number: 0,
         }
     }
 
@@ -83,9 +88,11 @@ impl Requests {
             message_id: message_id.into(),
             name: name.map(CompactString::from),
             deadline,
+            number: self.next_number,
             asking: Links::default(),
             asked: Links::default(),
         });
+        self.next_number += 1;
         peers[requester].asking.push_back(&mut self.arena, key);
         peers[responder].asked.push_back(&mut self.arena, key);
         let (arena, hasher) = (&self.arena, &self.hasher);
@@ -100,7 +107,7 @@ impl Requests {
         });
     }
 
-    /// The request that a response with this message id answers, if there is one. O(1).
+    /// The request that a response with this message id answers, if there is one. O(requests equal in all three).
     pub(super) fn find(
         &self,
         requester: PeerKey,
@@ -109,13 +116,15 @@ impl Requests {
     ) -> Option<RequestKey> {
         let hash = self.hasher.hash_one((requester, responder, message_id));
         self.table
-            .find(hash, |&key| {
+            .iter_hash(hash)
+            .copied()
+            .filter(|&key| {
                 let request = &self.arena[key];
                 request.requester == requester
                     && request.responder == responder
                     && request.message_id == message_id
             })
-            .copied()
+            .min_by_key(|&key| self.arena[key].number)
     }
 
     /// Forgets a request; the caller cancels its deadline, unless that has passed. O(1).
