@@ -49,9 +49,15 @@ impl<S: Socket> Switchboard<S> {
                 match incoming {
                     Ok(Incoming::Text(text)) => floor.message(key, text),
                     Ok(Incoming::Binary(bytes)) => floor.binary(key, bytes),
-                    Ok(Incoming::Unheard) => floor.cost += HEARD_COST,
+                    Ok(Incoming::Unheard) => {
+                        floor.cost += HEARD_COST;
+                        floor.reply(key, feed.replies());
+                    }
                     Ok(Incoming::Pong) => floor.pong(key),
-                    Ok(Incoming::Close) => end = Some(Ok(())),
+                    Ok(Incoming::Close) => {
+                        end = Some(Ok(()));
+                        floor.reply(key, feed.replies());
+                    }
                     Err(fault) => end = Some(Err(fault)),
                 }
                 if floor.frames.is_full() {
@@ -67,9 +73,6 @@ impl<S: Socket> Switchboard<S> {
             floor.conns[key.index()].put_off = Some(input[part.end - left..part.end].into());
         }
         floor.return_session(key, session);
-        if floor.conns[key.index()].takes_messages() && !replies.is_empty() {
-            floor.say(key, |bytes| bytes.extend_from_slice(&replies));
-        }
         replies.clear();
         floor.replies = replies;
         match end {
@@ -99,6 +102,14 @@ impl<S: Socket> Floor<S> {
         if let Speech::WebSocket { session, .. } = &mut conn.speech {
             *session = lent;
         }
+    }
+
+    /// Sends a pong or the answer to a close in its place, before what is said about what has come after it.
+    fn reply(&mut self, key: ConnKey, replies: &mut Vec<u8>) {
+        if self.conns[key.index()].takes_messages() && !replies.is_empty() {
+            self.say(key, |bytes| bytes.extend_from_slice(replies));
+        }
+        replies.clear();
     }
 
     fn party(&self, key: ConnKey) -> Party {
