@@ -49,12 +49,16 @@ fn other_value(setting: &Setting) -> &'static str {
         (Form::Time(..), _) => "121s",
         (Form::Size(..), _) => "3KiB",
         (Form::Count(..), _) => "77",
-        (Form::Scope(_), _) => "linkage",
+        (Form::Choice(_, words), default) => words
+            .split('|')
+            .find(|word| *word != default)
+            .expect("a choice has more than one word"),
         (Form::Addresses(_), _) => "127.0.0.2:1,[::1]:2",
         (Form::Secret(_), _) => "correct horse",
         (Form::Text(_, word) | Form::Maybe(_, word) | Form::Texts(_, word), _) => {
             match word.placeholder {
                 "KEY" => "mine,yours",
+                "KIND" => "messages,notifies",
                 "PATH" => "/my/app",
                 "JSON" => r#"{"round":[1,"two"]}"#,
                 "HEX" => "0123456789abcdef0123456789abcdef01234567",
@@ -77,7 +81,7 @@ fn in_file(setting: &Setting, value: &str) -> String {
             setting.name,
             value.replace(',', "\", \"")
         ),
-        Form::Time(..) | Form::Size(..) | Form::Scope(_) | Form::Secret(_) => {
+        Form::Time(..) | Form::Size(..) | Form::Choice(..) | Form::Secret(_) => {
             format!("{} = \"{value}\"\n", setting.name)
         }
     }
@@ -925,7 +929,7 @@ fn the_binary_answers_a_mistake_with_one_line_and_exit_code_2() {
         (
             vec![],
             vec![("PEERHUB_SCOPE", "all")],
-            "peerhub: PEERHUB_SCOPE: \"all\" is not a scope: write hub or linkage\n".to_owned(),
+            "peerhub: PEERHUB_SCOPE: \"all\" is no choice here: write hub or linkage\n".to_owned(),
         ),
         (
             vec!["--config", &file],
@@ -947,7 +951,7 @@ fn the_binary_answers_a_mistake_with_one_line_and_exit_code_2() {
         (
             vec!["--print-config", "--scope=all"],
             vec![],
-            "peerhub: --scope: \"all\" is not a scope: write hub or linkage\n".to_owned(),
+            "peerhub: --scope: \"all\" is no choice here: write hub or linkage\n".to_owned(),
         ),
     ];
     for (flags, variables, expected) in cases {

@@ -5,7 +5,7 @@
 
 use super::value::{self, quote};
 use super::word::Word;
-use super::{Config, Scope};
+use super::{Choice, Config};
 use std::net::SocketAddr;
 
 /// One setting.
@@ -42,6 +42,8 @@ pub enum Group {
     Times,
     /// Bounds.
     Bounds,
+    /// Rates.
+    Rates,
 }
 
 /// What a setting's values look like, and its place in a [`Config`].
@@ -55,8 +57,8 @@ pub enum Form {
     Size(fn(&mut Config) -> &mut usize, Range),
     /// A number of things.
     Count(fn(&mut Config) -> &mut usize, Range),
-    /// `hub` or `linkage`.
-    Scope(fn(&mut Config) -> &mut Scope),
+    /// One of these words, with bars between them.
+    Choice(fn(&mut Config) -> &mut dyn Choice, &'static str),
     /// One or more addresses with ports.
     Addresses(fn(&mut Config) -> &mut Vec<SocketAddr>),
     /// Text that is never shown, or the path of a file that holds it.
@@ -125,7 +127,7 @@ impl Setting {
             Form::Time(place, _) => *place(config) = value::read_time(text)?,
             Form::Size(place, _) => *place(config) = whole(value::read_size(text)?),
             Form::Count(place, _) => *place(config) = whole(value::read_count(text)?),
-            Form::Scope(place) => *place(config) = read_scope(text)?,
+            Form::Choice(place, words) => choose(place(config), words, text)?,
             Form::Addresses(place) => {
                 *place(config) = value::read_addresses(texts.iter().map(String::as_str))?
             }
@@ -147,7 +149,7 @@ impl Setting {
     pub fn check(&self, config: &Config) -> Result<(), String> {
         let mut config = config.clone();
         let (number, range) = match &self.form {
-            Form::Switch(_) | Form::Scope(_) => return Ok(()),
+            Form::Switch(_) | Form::Choice(..) => return Ok(()),
             Form::Addresses(place) => return check_addresses(place(&mut config)),
             Form::Secret(place) => {
                 let empty = place(&mut config).as_ref().is_some_and(String::is_empty);
@@ -187,7 +189,7 @@ impl Setting {
             Form::Switch(place) => place(&mut config).to_string(),
             Form::Time(place, _) => show(*place(&mut config)),
             Form::Size(place, _) | Form::Count(place, _) => show(*place(&mut config) as u64),
-            Form::Scope(place) => scope_name(*place(&mut config)).to_owned(),
+            Form::Choice(place, _) => place(&mut config).word().to_owned(),
             Form::Addresses(place) => {
                 let shown: Vec<String> = place(&mut config)
                     .iter()
@@ -214,7 +216,7 @@ impl Setting {
                 Some(range.describe(self.number_shower()))
             }
             Form::Switch(_)
-            | Form::Scope(_)
+            | Form::Choice(..)
             | Form::Addresses(_)
             | Form::Secret(_)
             | Form::Text(..)
@@ -235,7 +237,7 @@ impl Setting {
             Form::Time(..) => "TIME",
             Form::Size(..) => "SIZE",
             Form::Count(..) => "COUNT",
-            Form::Scope(_) => "hub|linkage",
+            Form::Choice(_, words) => words,
             Form::Addresses(_) => "ADDR:PORT",
             Form::Secret(_) => "TEXT|FILE",
             Form::Text(_, word) | Form::Maybe(_, word) | Form::Texts(_, word) => word.placeholder,
@@ -248,7 +250,7 @@ impl Setting {
             Form::Size(..) => value::show_size,
             Form::Count(..)
             | Form::Switch(_)
-            | Form::Scope(_)
+            | Form::Choice(..)
             | Form::Addresses(_)
             | Form::Secret(_)
             | Form::Text(..)
@@ -270,6 +272,7 @@ impl Group {
             Group::Peero => "peero",
             Group::Times => "Times (TIME is 250ms, 10s, 2m, 1h or a bare number of milliseconds)",
             Group::Bounds => "Bounds (SIZE is a number of bytes, or 64KiB, 1MiB, 1MB)",
+            Group::Rates => "Rates (each is off unless set)",
         }
     }
 }
@@ -284,19 +287,13 @@ fn whole(number: u64) -> usize {
     usize::try_from(number).unwrap_or(usize::MAX)
 }
 
-fn read_scope(text: &str) -> Result<Scope, String> {
-    let wanted = text.trim();
-    let known = [Scope::Hub, Scope::Linkage];
-    let found = known
-        .into_iter()
-        .find(|scope| scope_name(*scope).eq_ignore_ascii_case(wanted));
-    found.ok_or_else(|| format!("{} is not a scope: write hub or linkage", quote(text)))
-}
-
-fn scope_name(scope: Scope) -> &'static str {
-    match scope {
-        Scope::Hub => "hub",
-        Scope::Linkage => "linkage",
+fn choose(place: &mut dyn Choice, words: &str, text: &str) -> Result<(), String> {
+    match place.choose(&text.trim().to_ascii_lowercase()) {
+        true => Ok(()),
+        false => {
+            let right = words.replace('|', " or ");
+            Err(format!("{} is no choice here: write {right}", quote(text)))
+        }
     }
 }
 

@@ -6,6 +6,7 @@
 use super::Socket;
 use super::dialling::Dialling;
 use super::out_queue::OutQueue;
+use super::watch::Watch;
 use crate::dialect::Member;
 use crate::index::{Key, PeerKey, TimerKey};
 use crate::wire::{Lines, Session};
@@ -31,6 +32,10 @@ pub(super) struct Conn<S> {
     pub(super) is_v6_loopback: bool,
     /// The one deadline that a connection has at a time; what it means depends on speech and life.
     pub(super) timer: TimerKey,
+    /// What is noted of it if it is not simply well.
+    pub(super) watch: Option<Box<Watch>>,
+    /// What the account of memory has down for it.
+    pub(super) weighed_bytes: usize,
     /// Bytes that have been read and wait for the next turn, since they made too much work in the last one.
     pub(super) put_off: Option<Box<[u8]>>,
     /// The socket may have bytes to read.
@@ -127,6 +132,8 @@ impl<S: Socket> Conn<S> {
             counted: false,
             is_v6_loopback: false,
             timer: TimerKey::NONE,
+            watch: None,
+            weighed_bytes: 0,
             put_off: None,
             readable: true,
             read_closed: false,

@@ -7,6 +7,8 @@
 //! - `driver` — the loop; `alarm` — what ends its waits; `listener` — accepting
 //! - `switchboard` — all connections, and the phases of a tick; `floor` — what a message may touch, and how connections end
 //! - `turns` — whose turn it is to be read from
+//! - `watch` — who does more than he may, or less; `rate` — how much that is; `sources` — where connections come from;
+//!   `memory` — what waits, in all
 //! - `conn` — one connection; `out_queue` — bytes on their way out
 //! - `talk` — WebSocket messages in; `lines` — messages in without WebSocket; `request` — plain HTTP
 //! - `dialling` — connections that the hub opens itself; `resolver` — names of hosts looked up meanwhile
@@ -25,12 +27,16 @@ mod lines;
 mod listener;
 mod log_limit;
 mod mail;
+mod memory;
 mod out_queue;
+mod rate;
 mod request;
 mod resolver;
+mod sources;
 mod switchboard;
 mod talk;
 mod turns;
+mod watch;
 
 pub use crate::index::ConnKey;
 pub use dialling::Dial;
