@@ -45,6 +45,12 @@ impl DropFirst {
         }
     }
 
+    /// Whether a receiver for whom so much waits is spared this event. Few have anything waiting.
+    #[cold]
+    fn drops(self, backlog_bytes: usize, out: &Outbox<'_>, delivery: Delivery) -> bool {
+        backlog_bytes > self.beyond_bytes && self.holds(&out.events()[delivery.event as usize])
+    }
+
     /// Whether this is something of the kind. What tells who is there, and what somebody waits for, never is.
     fn holds(self, event: &Event<'_>) -> bool {
         match event {
@@ -86,15 +92,15 @@ impl<S: Socket> Floor<S> {
             let Some(conn) = self.conns.get_mut(key.index()) else {
                 continue;
             };
-            if conn.out.backlog_bytes() > self.drop_first.beyond_bytes
-                && self
-                    .drop_first
-                    .holds(&out.events()[delivery.event as usize])
-            {
-                self.census.dropped += 1;
-                continue;
-            }
             if conn.takes_messages() {
+                if conn.out.has_backlog()
+                    && self
+                        .drop_first
+                        .drops(conn.out.backlog_bytes(), out, delivery)
+                {
+                    self.census.dropped += 1;
+                    continue;
+                }
                 self.cost += span.bytes() / BYTES_PER_COST;
                 conn.out.push(&mut self.frames, span);
                 if !conn.dirty {

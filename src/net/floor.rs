@@ -25,6 +25,7 @@ use crate::wire::frame;
 use log::{Level, debug};
 use slab::Slab;
 use std::collections::VecDeque;
+use std::io;
 use std::net::IpAddr;
 
 /// Everything that a message may touch while it is worked on.
@@ -439,12 +440,17 @@ impl<S: Socket> Floor<S> {
             conn.out.flush(&self.frames, most, &mut conn.socket)
         };
         match flushed {
-            Ok(Flushed::Empty) => {
-                self.all_written(key);
-                if waited_bytes == 0 {
-                    return;
-                }
-            }
+            Ok(Flushed::Empty) if waited_bytes == 0 => self.all_written(key),
+            flushed => self.after_waiting(key, flushed, waited_bytes),
+        }
+    }
+
+    /// Something has waited for this connection, or waits now. Apart from the rest, since it is rare.
+    #[cold]
+    fn after_waiting(&mut self, key: ConnKey, flushed: io::Result<Flushed>, waited_bytes: usize) {
+        let conn = &mut self.conns[key.index()];
+        match flushed {
+            Ok(Flushed::Empty) => self.all_written(key),
             Ok(Flushed::Blocked) => {
                 conn.write_blocked = true;
                 // Who takes its last bytes slowly, but takes them, has time for the rest.
@@ -454,6 +460,7 @@ impl<S: Socket> Floor<S> {
                 }
             }
             Ok(Flushed::Overflow) => {
+                let most = self.config.limits.queue_bytes;
                 self.cut_off(key, &format!("more than {most} bytes wait for it"));
             }
             Err(error) => {

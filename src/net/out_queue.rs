@@ -177,6 +177,11 @@ impl OutQueue {
         self.newest == NO_SPAN && self.backlog.is_none()
     }
 
+    /// Whether something waits that earlier ticks could not write.
+    pub(super) fn has_backlog(&self) -> bool {
+        self.backlog.is_some()
+    }
+
     /// Bytes that earlier ticks could not write.
     pub(super) fn backlog_bytes(&self) -> usize {
         self.backlog.as_ref().map_or(0, |backlog| backlog.bytes)
