@@ -6,7 +6,7 @@
 //!
 //! - `table` — the one table: names, ranges and help, from which everything else here is made
 //! - `settings` — what an entry of the table is and can do
-//! - `dialects` — what can be set of each dialect
+//! - `dialects` — what can be set of each dialect; `stop` — how the hub takes leave
 //! - `value` — text ↔ times, sizes, counts, addresses; `word` — texts that must look like something
 //! - `origin` — pages that may come in; `proxies` — addresses that may say for whom they come
 //! - `load` — flag over environment over file over default; `preset` — other defaults
@@ -21,6 +21,7 @@ mod preset;
 mod proxies;
 mod render;
 mod settings;
+mod stop;
 mod table;
 mod value;
 mod word;
@@ -32,6 +33,7 @@ pub use origin::Origins;
 pub use proxies::Proxies;
 pub use render::{markdown_table, toml_text};
 pub use settings::{Form, Group, Range, Setting};
+pub use stop::Stop;
 pub use table::SETTINGS;
 pub use word::Word;
 
@@ -85,6 +87,8 @@ pub struct Config {
     pub close_timeout_ms: u64,
     /// Time that the hub gives its peers to take leave when it is stopped, ms.
     pub drain_time_ms: u64,
+    /// How peers are told to leave then.
+    pub stop: Stop,
     /// Bytes read from one connection in one tick: the size of the one read buffer that all connections share.
     pub read_buffer_bytes: usize,
     /// The bounds.
@@ -263,6 +267,7 @@ impl Default for Config {
             http_idle_timeout_ms: 30_000,
             close_timeout_ms: 2_000,
             drain_time_ms: 5_000,
+            stop: Stop::default(),
             // Large enough that a flood costs few system calls, small enough to stay in a core's cache.
             read_buffer_bytes: 128 << 10,
             limits: Limits::default(),
