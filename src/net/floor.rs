@@ -404,7 +404,13 @@ impl<S: Socket> Floor<S> {
             conn.out.flush(&self.frames, most, &mut conn.socket)
         };
         match flushed {
-            Ok(Flushed::Empty) => self.all_written(key),
+            Ok(Flushed::Empty) => {
+                // The time to answer the close frame begins when that has been written.
+                if conn.life == Life::Leaving && waited_bytes > 0 {
+                    self.arm(key, self.config.close_timeout_ms);
+                }
+                self.all_written(key);
+            }
             Ok(Flushed::Blocked) => {
                 conn.write_blocked = true;
                 // Who takes its last bytes slowly, but takes them, has time for the rest.
