@@ -193,6 +193,67 @@ test("waits between attempts grow from one to ten intervals, are spread, and shr
 	assert.equal(WebSocket.sockets.length, length);
 });
 
+test("after a planned close the first two waits are short and spread from nothing on, but only once it was open", (t) => {
+	const { connection, WebSocket, tick } = scripted(t, { reopenInterval: 1000 });
+	connection.open();
+	let chance = 0;
+	t.mock.method(Math, "random", () => chance);
+	const waitAfterLoss = (code) => {
+		const { length } = WebSocket.sockets;
+		WebSocket.last.lose(code);
+		let waited = 0;
+		for (tick(0); WebSocket.sockets.length === length; waited += 100) {
+			tick(100);
+		}
+		return waited;
+	};
+	for (const code of [1001, 1012]) {
+		WebSocket.last.join();
+		chance = 0;
+		assert.deepEqual([waitAfterLoss(code), waitAfterLoss(1006), waitAfterLoss(1006), waitAfterLoss(1006)], [100, 100, 1000, 1000]);
+		WebSocket.last.join();
+		chance = 1;
+		assert.deepEqual([waitAfterLoss(code), waitAfterLoss(1006), waitAfterLoss(1006), waitAfterLoss(1006)], [500, 1000, 2000, 4000]);
+		// One that goes before it has confirmed has made nobody welcome.
+		WebSocket.last.join();
+		assert.equal(waitAfterLoss(1006), 2000);
+		assert.equal(waitAfterLoss(code), 4000);
+	}
+	connection.close();
+});
+
+test("with peerhub a request whose connection is lost fails at once, and one that was not yet sent waits on", async (t) => {
+	const { connection, WebSocket, codes, tick } = scripted(t);
+	connection.open();
+	WebSocket.last.join({ resume: "secret" });
+	const failures = [];
+	const sent = connection.request({ peer: "x", name: "q", content: 1, timeout: 60000 });
+	connection.request({ peer: ["x", "y"], content: 2, onResponse: assert.fail, onError: (error) => failures.push(error.peer) });
+	WebSocket.last.lose(1006);
+	await assert.rejects(sent, { code: "E_CONNECTIONLOST", peer: "x", requestName: "q" });
+	assert.deepEqual([failures, codes], [["x", "y"], ["E_CONNECTIONLOST", "E_CONNECTIONLOST"]]);
+	const waiting = connection.request({ peer: "x", content: 3, timeout: 60000 });
+	tick(6000);
+	WebSocket.last.join({ resume: "secret" });
+	const [request] = WebSocket.last.sentOfType("request");
+	assert.equal(request.content, 3);
+	WebSocket.last.receive({ type: "response", messageid: request.messageid, peer: "x", content: 4 });
+	assert.equal((await waiting).content, 4);
+	connection.close();
+});
+
+test("with an original server the answer to a request may come over the next connection", async (t) => {
+	const script = scripted(t);
+	script.connection.open();
+	script.WebSocket.last.join();
+	const answer = script.connection.request({ peer: "x", content: 1, timeout: 60000 });
+	const [{ messageid }] = script.WebSocket.last.sentOfType("request");
+	reopen(script).join();
+	script.WebSocket.last.receive({ type: "response", messageid, peer: "x", content: 2 });
+	assert.equal((await answer).content, 2);
+	script.connection.close();
+});
+
 test("every close code but 1000 leads to another attempt", (t) => {
 	const script = scripted(t);
 	const { connection, WebSocket, codes, tick } = script;
