@@ -95,7 +95,7 @@ test("an original client comes back under its id when the hub was stopped or kil
 		hub.signal(end);
 		await hub.exited;
 		hub = await hub.restart();
-		assert.equal((await again).message.peer, id);
+		assert.equal((await again).message.data.peer, id);
 		const witness = new OkPeerConnection({ linkageKey: "back", url: hub.url });
 		const seen = next(witness, "addpeer");
 		witness.open();
