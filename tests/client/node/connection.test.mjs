@@ -162,6 +162,27 @@ test("peers that came, went or changed meanwhile are told after reopening", (t) 
 	connection.close();
 });
 
+/** A port with the digits of that status was once taken for it. */
+test("an attempt that fails is reported as what it is", (t) => {
+	const { connection, WebSocket, codes, tick } = scripted(t);
+	connection.open();
+	for (const error of [
+		new Error("Unexpected server response: 404"),
+		Object.assign(new Error("getaddrinfo ENOTFOUND hub.example"), { code: "ENOTFOUND" }),
+		Object.assign(new Error("connect ECONNREFUSED 127.0.0.1:40404"), { code: "ECONNREFUSED" }),
+		Object.assign(new Error("connect ETIMEDOUT 127.0.0.1:404"), { code: "ETIMEDOUT" }),
+		new Error("Unexpected server response: 503")
+	]) {
+		const { length } = WebSocket.sockets;
+		WebSocket.last.onerror({ error });
+		WebSocket.last.lose(1006);
+		tick(30000);
+		assert.equal(WebSocket.sockets.length, length + 1);
+	}
+	assert.deepEqual(codes, ["E_NOTFOUND", "E_NOTFOUND", "E_PEERCONNECTION", "E_PEERCONNECTION"]);
+	connection.close();
+});
+
 test("waits between attempts grow from one to ten intervals, are spread, and shrink again after a success", (t) => {
 	const script = scripted(t, { reopenInterval: 1000 });
 	const { connection, WebSocket, tick } = script;
@@ -240,6 +261,109 @@ test("with peerhub a request whose connection is lost fails at once, and one tha
 	WebSocket.last.receive({ type: "response", messageid: request.messageid, peer: "x", content: 4 });
 	assert.equal((await waiting).content, 4);
 	connection.close();
+});
+
+/** A connection that reports what may be lost, with the contents of what was. */
+function reporting(t, resume = "secret") {
+	const script = scripted(t, { reportLost: true });
+	const { connection, WebSocket } = script;
+	const lost = [];
+	connection.on("error", ({ error }) => error.code === "E_MAYBELOST" && lost.push(error.messages.map((message) => message.content)));
+	connection.open();
+	WebSocket.last.join({ resume });
+	const prove = () => {
+		const { messageid, peer } = WebSocket.last.sentOfType("request").at(-1);
+		assert.equal(peer, messageid, "a request to nobody");
+		WebSocket.last.receive({ type: "requestfailed", messageid, peer, content: { code: "E_PEERUNKNOWN" } });
+	};
+	const say = (content) => connection.notify({ peer: "x", content });
+	return { ...script, lost, prove, say };
+}
+
+test("what the hub may not have heard when the connection is lost is reported, if that is wanted", (t) => {
+	const { connection, WebSocket, codes, lost, prove, say, tick } = reporting(t);
+	say(1);
+	tick(500);
+	say(2);
+	prove();
+	connection.respond({ peer: "x", messageid: "m", content: 3 });
+	connection.setProperties({ p: 1 });
+	connection.request({ peer: "x", content: 4, onResponse() {} });
+	WebSocket.last.lose(1006);
+	assert.deepEqual([lost, codes], [[[2, 3]], ["E_CONNECTIONLOST", "E_MAYBELOST"]]);
+	// What waits is not lost, and is remembered once it has gone out.
+	say(5);
+	tick(6000);
+	WebSocket.last.join({ resume: "secret" });
+	tick(400);
+	assert.deepEqual(WebSocket.last.sentOfType("request"), []);
+	WebSocket.last.lose(1006);
+	assert.deepEqual(lost, [[2, 3], [5]]);
+	connection.close();
+});
+
+test("what is proven, what a stopped hub has heard, and what nobody wants to know of is not reported", (t) => {
+	const { connection, WebSocket, lost, prove, say, tick } = reporting(t);
+	say(1);
+	tick(500);
+	prove();
+	tick(30000);
+	assert.equal(WebSocket.last.sentOfType("request").length, 1, "nothing is asked while nothing is sent");
+	WebSocket.last.lose(1006);
+	tick(6000);
+	WebSocket.last.join({ resume: "secret" });
+	say(2);
+	WebSocket.last.lose(1012);
+	tick(6000);
+	WebSocket.last.join({ resume: "secret" });
+	say(3);
+	connection.close();
+	assert.deepEqual(lost, []);
+});
+
+test("without the option, and with an original server, nothing is asked or reported", (t) => {
+	const original = reporting(t, null);
+	original.say(1);
+	original.tick(5000);
+	original.WebSocket.last.lose(1006);
+	assert.deepEqual([original.lost, original.WebSocket.last.sentOfType("request")], [[], []]);
+	original.connection.close();
+	t.mock.timers.reset();
+	const { connection, WebSocket, codes, tick } = scripted(t);
+	connection.open();
+	WebSocket.last.join({ resume: "secret" });
+	connection.notify({ peer: "x", content: 1 });
+	tick(5000);
+	WebSocket.last.lose(1006);
+	assert.deepEqual([codes, WebSocket.last.sentOfType("request")], [[], []]);
+	connection.close();
+});
+
+test("of very many messages the latest are remembered", (t) => {
+	const { connection, WebSocket, lost, prove, say, tick } = reporting(t);
+	say(-1);
+	tick(500);
+	for (let content = 0; content < 10_001; ++content) {
+		say(content);
+	}
+	prove();
+	WebSocket.last.lose(1006);
+	assert.deepEqual([lost[0].length, lost[0][0], lost[0].at(-1)], [10_000, 1, 10_000]);
+	connection.close();
+});
+
+test("whoever closes or opens while he hears of what was lost has his way", (t) => {
+	for (const act of ["close", "open"]) {
+		const { connection, WebSocket, say, tick } = reporting(t);
+		connection.on("error", () => connection[act]());
+		say(1);
+		WebSocket.last.receive({ type: "nudge", content: { interval: 1000 } });
+		const { length } = WebSocket.sockets;
+		tick(8000);
+		assert.equal(WebSocket.sockets.length, length + (act === "open" ? 1 : 0), act);
+		connection.close();
+		t.mock.timers.reset();
+	}
 });
 
 test("with an original server the answer to a request may come over the next connection", async (t) => {
