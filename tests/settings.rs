@@ -24,7 +24,9 @@ fn wish(flags: &[&str], variables: &[(&str, &str)]) -> Result<Wish, ConfigError>
 
 fn served(flags: &[&str], variables: &[(&str, &str)]) -> (Config, Vec<String>) {
     match wish(flags, variables) {
-        Ok(Wish::Serve { config, remarks }) => (*config, remarks),
+        Ok(Wish::Serve {
+            config, remarks, ..
+        }) => (*config, remarks),
         other => panic!("{flags:?} {variables:?}: {other:?}"),
     }
 }

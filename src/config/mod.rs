@@ -7,7 +7,7 @@
 //! - `table` — the one table: names, ranges and help, from which everything else here is made
 //! - `settings` — what an entry of the table is and can do
 //! - `choice` — values that are one of a few words
-//! - `dialects` — what can be set of each dialect; `rates` — how fast peers may be
+//! - `dialects` — what can be set of each dialect; `rates` — how fast peers may be; `stop` — how the hub takes leave
 //! - `value` — text ↔ times, sizes, counts, addresses; `word` — texts that must look like something
 //! - `origin` — pages that may come in; `proxies` — addresses that may say for whom they come
 //! - `load` — flag over environment over file over default; `preset` — other defaults
@@ -24,6 +24,7 @@ mod proxies;
 mod rates;
 mod render;
 mod settings;
+mod stop;
 mod table;
 mod value;
 mod word;
@@ -37,6 +38,7 @@ pub use proxies::Proxies;
 pub use rates::{Excess, Rates};
 pub use render::{markdown_table, toml_text};
 pub use settings::{Form, Group, Range, Setting};
+pub use stop::Stop;
 pub use table::SETTINGS;
 pub use word::Word;
 
@@ -94,6 +96,8 @@ pub struct Config {
     pub close_timeout_ms: u64,
     /// Time that the hub gives its peers to take leave when it is stopped, ms.
     pub drain_time_ms: u64,
+    /// How peers are told to leave then.
+    pub stop: Stop,
     /// Bytes read from one connection in one tick: the size of the one read buffer that all connections share.
     pub read_buffer_bytes: usize,
     /// What is not sent to a reader of the hub's own protocol that has more than `limits.soft_queue_bytes` waiting for it:
@@ -283,6 +287,7 @@ impl Default for Config {
             soft_queue_time_ms: 60_000,
             close_timeout_ms: 2_000,
             drain_time_ms: 5_000,
+            stop: Stop::default(),
             // Large enough that a flood costs few system calls, small enough to stay in a core's cache.
             read_buffer_bytes: 128 << 10,
             drop_first: vec!["nudges".to_owned(), "debout".to_owned()],

@@ -461,6 +461,20 @@ pub const SETTINGS: &[Setting] = &[
         common: false,
     },
     Setting {
+        name: "drain-rate",
+        group: Group::Times,
+        help: "Clients told in a second to leave when the server is stopped; all have been told in half of drain-time",
+        form: Form::Count(|config| &mut config.stop.rate, Range::of(1, 1_000_000)),
+        common: false,
+    },
+    Setting {
+        name: "stop-returns",
+        group: Group::Times,
+        help: "Tells them then that the server comes back (close code 1012), not only that it goes (1001)",
+        form: Form::Switch(|config| &mut config.stop.returns),
+        common: false,
+    },
+    Setting {
         name: "read-buffer",
         group: Group::Bounds,
         help: "Bytes read from one connection before the next one has its turn",
@@ -764,7 +778,8 @@ mod tests {
         let structs = concat!(
             include_str!("mod.rs"),
             include_str!("dialects.rs"),
-            include_str!("rates.rs")
+            include_str!("rates.rs"),
+            include_str!("stop.rs"),
         );
         let table = include_str!("table.rs");
         for (opening, prefix) in [
@@ -775,6 +790,7 @@ mod tests {
             ("pub struct Relay {", "config.relay."),
             ("pub struct NetPeer {", "config.netpeer."),
             ("pub struct Peero {", "config.peero."),
+            ("pub struct Stop {", "config.stop."),
         ] {
             let (_, body) = structs
                 .split_once(opening)
@@ -785,7 +801,9 @@ mod tests {
                 .filter_map(|line| Some(line.strip_prefix("    pub ")?.split_once(':')?.0))
                 .collect();
             assert!(fields.len() > 1, "{fields:?}");
-            let parts = ["limits", "rates", "peerjs", "relay", "netpeer", "peero"];
+            let parts = [
+                "limits", "rates", "peerjs", "relay", "netpeer", "peero", "stop",
+            ];
             for field in fields.into_iter().filter(|field| !parts.contains(field)) {
                 let place = format!("&mut {prefix}{field}");
                 let count = table

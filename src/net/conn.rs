@@ -105,6 +105,8 @@ pub(super) enum Life {
     Terminating,
     /// It came when there was no place for it, and stays only for the answer that says so.
     Refused,
+    /// A close frame has been queued, since the hub is being stopped. What the peer sends before its own is still heard.
+    Leaving,
     /// A close frame has been queued; the peer's is awaited.
     Closing,
     /// When everything is written it is over.
@@ -196,8 +198,13 @@ impl<S: Socket> Conn<S> {
         matches!(self.life, Life::Open | Life::Terminating)
     }
 
+    /// Whether messages go in.
+    pub(super) fn gives_messages(&self) -> bool {
+        self.takes_messages() || self.life == Life::Leaving
+    }
+
     /// Whether what comes in is looked at.
     pub(super) fn listens(&self) -> bool {
-        self.takes_messages() || matches!(self.life, Life::Refused | Life::Closing)
+        self.gives_messages() || matches!(self.life, Life::Refused | Life::Closing)
     }
 }

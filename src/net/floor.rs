@@ -159,6 +159,11 @@ impl<S: Socket> Floor<S> {
     /// Queues a close frame and waits for the peer's; without frames, just ends. What comes later is not for this
     /// connection any more.
     pub(super) fn close(&mut self, key: ConnKey, code: Option<u16>, reason: &str) {
+        self.close_as(key, code, reason, Life::Closing);
+    }
+
+    /// The same with the choice whether a WebSocket's peer is gone from now on, or still heard until its close frame.
+    pub(super) fn close_as(&mut self, key: ConnKey, code: Option<u16>, reason: &str, life: Life) {
         let conn = &mut self.conns[key.index()];
         if !conn.takes_messages() {
             return;
@@ -168,13 +173,15 @@ impl<S: Socket> Floor<S> {
             Speech::Dialling(_) => self.kill(key),
             Speech::WebSocket { session, .. } => {
                 session.stop_replies();
-                conn.life = Life::Closing;
+                conn.life = life;
                 let mask_key = self.mask_key(key);
                 self.say(key, |bytes| match mask_key {
                     None => frame::write_close(code, reason, bytes),
                     Some(mask_key) => frame::write_masked_close(code, reason, mask_key, bytes),
                 });
-                self.condemned.push(key);
+                if life == Life::Closing {
+                    self.condemned.push(key);
+                }
                 self.arm(key, self.config.close_timeout_ms);
             }
             Speech::Lines { .. } => self.end_after_writing(key, Life::Lingering),
@@ -332,7 +339,10 @@ impl<S: Socket> Floor<S> {
                     self.answer_timeout(key);
                 }
             }
-            (Life::Terminating | Life::Closing | Life::Parting | Life::Lingering, _) => {
+            (
+                Life::Terminating | Life::Leaving | Life::Closing | Life::Parting | Life::Lingering,
+                _,
+            ) => {
                 self.kill(key);
             }
             (Life::Dead, _)
@@ -450,11 +460,18 @@ impl<S: Socket> Floor<S> {
     fn after_waiting(&mut self, key: ConnKey, flushed: io::Result<Flushed>, waited_bytes: usize) {
         let conn = &mut self.conns[key.index()];
         match flushed {
-            Ok(Flushed::Empty) => self.all_written(key),
+            Ok(Flushed::Empty) => {
+                // The time to answer the close frame begins when that has been written.
+                if conn.life == Life::Leaving {
+                    self.arm(key, self.config.close_timeout_ms);
+                }
+                self.all_written(key);
+            }
             Ok(Flushed::Blocked) => {
                 conn.write_blocked = true;
                 // Who takes its last bytes slowly, but takes them, has time for the rest.
-                let is_ending = matches!(conn.life, Life::Parting | Life::Lingering);
+                let is_ending =
+                    matches!(conn.life, Life::Leaving | Life::Parting | Life::Lingering);
                 if is_ending && conn.out.backlog_bytes() < waited_bytes {
                     self.arm(key, self.config.close_timeout_ms);
                 }
@@ -475,7 +492,12 @@ impl<S: Socket> Floor<S> {
     fn all_written(&mut self, key: ConnKey) {
         let conn = &mut self.conns[key.index()];
         match conn.life {
-            Life::Open | Life::Terminating | Life::Refused | Life::Closing | Life::Dead => {}
+            Life::Open
+            | Life::Terminating
+            | Life::Refused
+            | Life::Leaving
+            | Life::Closing
+            | Life::Dead => {}
             Life::Parting => self.kill(key),
             Life::Lingering => {
                 if conn.socket.finish().is_err() {

@@ -6,7 +6,7 @@
 //!
 //! - `driver` — the loop; `alarm` — what ends its waits; `listener` — accepting
 //! - `switchboard` — all connections, and the phases of a tick; `floor` — what a message may touch, and how connections end
-//! - `turns` — whose turn it is to be read from
+//! - `turns` — whose turn it is to be read from; `leave` — whose turn it is to be told that the hub goes
 //! - `watch` — who does more than he may, or less; `rate` — how much that is; `sources` — where connections come from;
 //!   `memory` — what waits, in all
 //! - `conn` — one connection; `out_queue` — bytes on their way out
@@ -14,6 +14,7 @@
 //! - `dialling` — connections that the hub opens itself; `resolver` — names of hosts looked up meanwhile
 //! - `fanout` — the hub's events out; `mail` — what the worlds have to say, out
 //! - `keeper` — what survives a restart; `entropy` — random bytes; `log_limit` — floods in the log
+//! - `service` — the service manager: sockets that it hands over, what it is told
 
 mod alarm;
 mod conn;
@@ -23,6 +24,7 @@ mod entropy;
 mod fanout;
 mod floor;
 mod keeper;
+mod leave;
 mod lines;
 mod listener;
 mod log_limit;
@@ -32,6 +34,7 @@ mod out_queue;
 mod rate;
 mod request;
 mod resolver;
+mod service;
 mod sources;
 mod switchboard;
 mod talk;
@@ -42,6 +45,7 @@ pub use crate::index::ConnKey;
 pub use dialling::Dial;
 pub use driver::{Ended, Server, StartError, Stopper};
 pub use entropy::Entropy;
+pub use service::Service;
 pub use switchboard::{Census, Now, Readiness, Switchboard};
 
 use crate::hub::Millis;

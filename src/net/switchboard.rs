@@ -4,10 +4,11 @@
 //! driver hands in the time, new sockets and readiness.
 
 use super::Socket;
-use super::conn::{Conn, Life, Party, Speech};
+use super::conn::{Conn, Life, Party};
 use super::entropy::Entropy;
 use super::fanout::DropFirst;
 use super::floor::{Due, Floor};
+use super::leave::LeaveTaking;
 use super::log_limit::LogLimit;
 use super::out_queue::Frames;
 use super::rate::Tariff;
@@ -83,6 +84,8 @@ pub struct Switchboard<S> {
     pub(super) input: Vec<u8>,
     pub(super) turns: Turns,
     due: Vec<Due>,
+    /// Only of a hub that is being stopped.
+    pub(super) leave: Option<Box<LeaveTaking>>,
 }
 
 impl<S: Socket> Switchboard<S> {
@@ -123,6 +126,7 @@ impl<S: Socket> Switchboard<S> {
             client_parser: Parser::for_client(limits.message_bytes),
             input: vec![0; config.read_buffer_bytes],
             turns: Turns::default(),
+            leave: None,
             due: Vec::new(),
             floor: Floor {
                 hub: Hub::new(rules, RandomState::new(), now.monotonic_ms),
@@ -235,6 +239,7 @@ impl<S: Socket> Switchboard<S> {
     pub fn tick(&mut self) {
         self.read();
         self.expire();
+        self.take_leave();
         self.floor.reap();
         self.floor.flush();
         self.floor.relieve();
@@ -250,33 +255,9 @@ impl<S: Socket> Switchboard<S> {
             floor.wheel.next_deadline(),
             floor.hub.next_deadline(),
             floor.worlds.next_deadline(),
+            self.leave.as_ref().and_then(|leave| leave.next_deadline()),
         ];
         deadlines.into_iter().flatten().min()
-    }
-
-    /// Asks everybody to leave: WebSockets are closed with 1001, requests that are under way are still answered.
-    pub fn drain(&mut self) {
-        self.floor.draining = true;
-        let keys: Vec<ConnKey> = self.floor.keys().collect();
-        for key in keys {
-            let conn = &self.floor.conns[key.index()];
-            match (conn.life, &conn.speech) {
-                (Life::Closing | Life::Parting | Life::Lingering | Life::Dead, _) => {}
-                (_, Speech::Dialling(_) | Speech::WebSocket { .. } | Speech::Lines { .. }) => {
-                    let reason = "the hub is shutting down";
-                    self.floor.close(key, Some(1001), reason);
-                }
-                (_, Speech::Http(unfinished)) => {
-                    if !unfinished.bytes.is_empty() || conn.put_off.is_some() {
-                        continue;
-                    }
-                    match conn.out.is_empty() {
-                        true => self.floor.kill(key),
-                        false => self.floor.end_after_writing(key, Life::Lingering),
-                    }
-                }
-            }
-        }
     }
 
     /// Takes out what shall survive a restart, if there is something new. Where it is kept is not the switchboard's matter.

@@ -108,7 +108,7 @@ impl<S: Socket> Floor<S> {
 
     fn return_session(&mut self, key: ConnKey, mut lent: crate::wire::Session) {
         let conn = &mut self.conns[key.index()];
-        if conn.life == Life::Closing {
+        if matches!(conn.life, Life::Leaving | Life::Closing) {
             lent.stop_replies();
         }
         if let Speech::WebSocket { session, .. } = &mut conn.speech {
@@ -118,7 +118,7 @@ impl<S: Socket> Floor<S> {
 
     fn party(&self, key: ConnKey) -> Party {
         let conn = &self.conns[key.index()];
-        match conn.takes_messages() {
+        match conn.gives_messages() {
             true => conn.party(),
             false => Party::Nobody,
         }
