@@ -1,8 +1,9 @@
 //! Which addresses are proxies that may say for whom they come.
 //!
-//! Pure. Read once from the setting `trusted-proxy`; asked by `net` for every connection. Problems are worded to follow the
+//! Pure. Read once from the settings `trusted-proxy` and `proxy-protocol`; asked by `net` for every connection. Problems are worded to follow the
 //! setting's name, as everywhere in this room.
 
+use super::settings::Choice;
 use super::value::quote;
 use ipnet::{IpNet, Ipv4Net};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -51,6 +52,43 @@ impl Proxies {
     /// Whether whole halves of the internet are trusted.
     pub(super) fn are_too_many(&self) -> bool {
         self.ranges.iter().any(|range| range.prefix_len() <= 1)
+    }
+}
+
+/// Whether trusted proxies begin their connections by saying for whom they come (PROXY protocol).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ProxyProtocol {
+    /// They do not.
+    #[default]
+    Off,
+    /// Those who do are heard.
+    Accept,
+    /// Who does not is closed.
+    Require,
+}
+
+impl Choice for ProxyProtocol {
+    fn names(&self) -> &'static str {
+        "off|accept|require"
+    }
+
+    fn name(&self) -> &'static str {
+        match self {
+            ProxyProtocol::Off => "off",
+            ProxyProtocol::Accept => "accept",
+            ProxyProtocol::Require => "require",
+        }
+    }
+
+    fn choose(&mut self, name: &str) -> bool {
+        let all = [
+            ProxyProtocol::Off,
+            ProxyProtocol::Accept,
+            ProxyProtocol::Require,
+        ];
+        let found = all.into_iter().find(|one| one.name() == name);
+        *self = found.unwrap_or(*self);
+        found.is_some()
     }
 }
 

@@ -59,14 +59,30 @@ pub enum Form {
     Scope(fn(&mut Config) -> &mut Scope),
     /// One or more addresses with ports.
     Addresses(fn(&mut Config) -> &mut Vec<SocketAddr>),
+    /// One of a few names.
+    Choice(fn(&mut Config) -> &mut dyn Choice),
     /// Text that is never shown, or the path of a file that holds it.
     Secret(fn(&mut Config) -> &mut Option<String>),
+    /// Any number of such texts. A variable holds one, since any text may have commas in it.
+    Secrets(fn(&mut Config) -> &mut Vec<String>),
     /// A text.
     Text(fn(&mut Config) -> &mut String, Word),
     /// A text or nothing.
     Maybe(fn(&mut Config) -> &mut Option<String>, Word),
     /// Any number of texts, without commas in them.
     Texts(fn(&mut Config) -> &mut Vec<String>, Word),
+}
+
+/// A value that is one of a few names.
+pub trait Choice {
+    /// The names, with bars in between.
+    fn names(&self) -> &'static str;
+
+    /// The name that is chosen.
+    fn name(&self) -> &'static str;
+
+    /// Chooses by name; false, and nothing is changed, if there is none such.
+    fn choose(&mut self, name: &str) -> bool;
 }
 
 /// The numbers that a setting may have, both ends included.
@@ -129,7 +145,9 @@ impl Setting {
             Form::Addresses(place) => {
                 *place(config) = value::read_addresses(texts.iter().map(String::as_str))?
             }
+            Form::Choice(place) => choose(place(config), text)?,
             Form::Secret(place) => *place(config) = Some(text.to_owned()),
+            Form::Secrets(place) => *place(config) = texts.to_vec(),
             Form::Maybe(place, word) => *place(config) = Some((word.read)(text)),
             Form::Text(place, word) => *place(config) = (word.read)(text),
             Form::Texts(place, word) => {
@@ -147,17 +165,12 @@ impl Setting {
     pub fn check(&self, config: &Config) -> Result<(), String> {
         let mut config = config.clone();
         let (number, range) = match &self.form {
-            Form::Switch(_) | Form::Scope(_) => return Ok(()),
+            Form::Switch(_) | Form::Scope(_) | Form::Choice(_) => return Ok(()),
             Form::Addresses(place) => return check_addresses(place(&mut config)),
             Form::Secret(place) => {
-                let empty = place(&mut config).as_ref().is_some_and(String::is_empty);
-                let problem = "is empty: write the passphrase or the path of a file that holds it, or leave it out";
-                return if empty {
-                    Err(problem.to_owned())
-                } else {
-                    Ok(())
-                };
+                return place(&mut config).as_deref().map_or(Ok(()), check_secret);
             }
+            Form::Secrets(place) => return check_secrets(place(&mut config)),
             Form::Text(place, word) => return (word.check)(place(&mut config)),
             Form::Maybe(place, word) => {
                 return place(&mut config).as_deref().map_or(Ok(()), word.check);
@@ -195,7 +208,9 @@ impl Setting {
                     .collect();
                 shown.join(",")
             }
+            Form::Choice(place) => place(&mut config).name().to_owned(),
             Form::Secret(place) => place(&mut config).as_ref().map_or("", |_| "set").to_owned(),
+            Form::Secrets(place) => place(&mut config).first().map_or("", |_| "set").to_owned(),
             Form::Text(place, _) => place(&mut config).clone(),
             Form::Maybe(place, _) => place(&mut config).clone().unwrap_or_default(),
             Form::Texts(place, _) => place(&mut config).join(","),
@@ -204,7 +219,10 @@ impl Setting {
 
     /// Whether several values may be given.
     pub fn is_list(&self) -> bool {
-        matches!(self.form, Form::Addresses(_) | Form::Texts(..))
+        matches!(
+            self.form,
+            Form::Addresses(_) | Form::Texts(..) | Form::Secrets(_)
+        )
     }
 
     /// What may be written, in a few words; nothing where the placeholder of the help says it all.
@@ -215,8 +233,10 @@ impl Setting {
             }
             Form::Switch(_)
             | Form::Scope(_)
+            | Form::Choice(_)
             | Form::Addresses(_)
             | Form::Secret(_)
+            | Form::Secrets(_)
             | Form::Text(..)
             | Form::Maybe(..)
             | Form::Texts(..) => None,
@@ -236,8 +256,9 @@ impl Setting {
             Form::Size(..) => "SIZE",
             Form::Count(..) => "COUNT",
             Form::Scope(_) => "hub|linkage",
+            Form::Choice(place) => place(&mut Config::default()).names(),
             Form::Addresses(_) => "ADDR:PORT",
-            Form::Secret(_) => "TEXT|FILE",
+            Form::Secret(_) | Form::Secrets(_) => "TEXT|FILE",
             Form::Text(_, word) | Form::Maybe(_, word) | Form::Texts(_, word) => word.placeholder,
         }
     }
@@ -249,8 +270,10 @@ impl Setting {
             Form::Count(..)
             | Form::Switch(_)
             | Form::Scope(_)
+            | Form::Choice(_)
             | Form::Addresses(_)
             | Form::Secret(_)
+            | Form::Secrets(_)
             | Form::Text(..)
             | Form::Maybe(..)
             | Form::Texts(..) => |number| number.to_string(),
@@ -298,6 +321,37 @@ fn scope_name(scope: Scope) -> &'static str {
         Scope::Hub => "hub",
         Scope::Linkage => "linkage",
     }
+}
+
+fn choose(choice: &mut dyn Choice, text: &str) -> Result<(), String> {
+    match choice.choose(&text.trim().to_ascii_lowercase()) {
+        true => Ok(()),
+        false => Err(format!(
+            "{} is not known here: write {}",
+            quote(text),
+            choice.names().replace('|', " or ")
+        )),
+    }
+}
+
+fn check_secret(secret: &str) -> Result<(), String> {
+    match secret.is_empty() {
+        false => Ok(()),
+        true => Err(
+            "is empty: write the passphrase or the path of a file that holds it, or leave it out"
+                .to_owned(),
+        ),
+    }
+}
+
+fn check_secrets(secrets: &[String]) -> Result<(), String> {
+    for (index, secret) in secrets.iter().enumerate() {
+        check_secret(secret)?;
+        if secrets[..index].contains(secret) {
+            return Err("has the same passphrase twice: write each once".to_owned());
+        }
+    }
+    Ok(())
 }
 
 fn check_addresses(addresses: &[SocketAddr]) -> Result<(), String> {

@@ -35,12 +35,28 @@ pub const SETTINGS: &[Setting] = &[
         common: false,
     },
     Setting {
+        name: "proxy-protocol",
+        group: Group::Serving,
+        help: "Whether each connection of a trusted proxy begins with a header of the PROXY protocol, version 1 or 2, that names \
+               the client: it may, or it must",
+        form: Form::Choice(|config| &mut config.proxy_protocol),
+        common: false,
+    },
+    Setting {
         name: "encryption-key",
         group: Group::Serving,
         help: "Passphrase that user ids are encrypted with; if a file of that name exists, its trimmed content is the \
                passphrase (other users of the machine can read a command line)",
         form: Form::Secret(|config| &mut config.encryption_key),
         common: true,
+    },
+    Setting {
+        name: "encryption-key-old",
+        group: Group::Serving,
+        help: "Passphrase, or file that holds it, that user ids were encrypted with before; may be given several times, in a \
+               variable once",
+        form: Form::Secrets(|config| &mut config.encryption_keys_old),
+        common: false,
     },
     Setting {
         name: "debout",

@@ -242,6 +242,13 @@ impl<S: Socket> Floor<S> {
         counted
     }
 
+    /// There is no place for this connection: it stays to be told so.
+    pub(super) fn refuse(&mut self, key: ConnKey) {
+        let conn = &mut self.conns[key.index()];
+        (conn.life, conn.refused) = (Life::Refused, true);
+        self.refused_conns += 1;
+    }
+
     /// Counts and logs that somebody is turned away.
     pub(super) fn turn_away(&mut self, remote: IpAddr, why: &str) {
         self.census.refused += 1;
@@ -282,7 +289,7 @@ impl<S: Socket> Floor<S> {
             (Life::Open, Speech::Lines { .. }) => self.line_is_late(key),
             (Life::Open | Life::Refused, Speech::Http(unfinished)) => {
                 if unfinished.bytes.is_empty() {
-                    self.kill(key);
+                    self.is_silent(key);
                 } else {
                     self.answer_timeout(key);
                 }

@@ -8,6 +8,7 @@
 //! - `switchboard` — all connections, and the phases of a tick; `floor` — what a message may touch, and how connections end
 //! - `turns` — whose turn it is to be read from
 //! - `conn` — one connection; `out_queue` — bytes on their way out
+//! - `proxied` — for whom a proxy comes, said before anything else
 //! - `talk` — WebSocket messages in; `lines` — messages in without WebSocket; `request` — plain HTTP
 //! - `dialling` — connections that the hub opens itself; `resolver` — names of hosts looked up meanwhile
 //! - `fanout` — the hub's events out; `mail` — what the worlds have to say, out
@@ -26,6 +27,7 @@ mod listener;
 mod log_limit;
 mod mail;
 mod out_queue;
+mod proxied;
 mod request;
 mod resolver;
 mod switchboard;

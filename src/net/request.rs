@@ -185,7 +185,8 @@ impl<S: Socket> Floor<S> {
         origin: Option<&str>,
     ) -> Result<(), HttpFault> {
         let proxy = self.conns[key.index()].remote;
-        let client = match self.proxies.trust(proxy) {
+        let is_nameless = self.conns[key.index()].is_nameless();
+        let client = match self.proxies.trust(proxy) && !is_nameless {
             true => plain_address(client_address(head, proxy, |address| {
                 self.proxies.trust(plain_address(address))
             })),
@@ -294,7 +295,8 @@ impl<S: Socket> Floor<S> {
     /// What a world must know of a connection that comes into it.
     pub(super) fn arrival<'a>(&self, key: ConnKey, query: &'a str) -> Arrival<'a> {
         let conn = &self.conns[key.index()];
-        let (remote_port, local_port) = conn.socket.ports();
+        let ports = conn.named_ports();
+        let (remote_port, local_port) = ports.unwrap_or_else(|| conn.socket.ports());
         let remote = match conn.is_v6_loopback {
             true => Ipv6Addr::LOCALHOST.into(),
             false => conn.remote,

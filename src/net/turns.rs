@@ -5,6 +5,7 @@
 
 use super::Socket;
 use super::conn::{Life, Speech};
+use super::proxied::PROXIED_READ_BYTES;
 use super::switchboard::Switchboard;
 use crate::config::plain_words;
 use crate::index::ConnKey;
@@ -110,6 +111,10 @@ impl<S: Socket> Switchboard<S> {
             true => self.input.len(),
             false => self.input.len().min(CROWDED_READ_BYTES),
         };
+        let most = match conn.awaits_proxy_header() {
+            true => most.min(PROXIED_READ_BYTES),
+            false => most,
+        };
         match conn.socket.read(&mut self.input[..most]) {
             // Who has asked something and ended his direction still gets his answer.
             Ok(0) if matches!(conn.speech, Speech::Dialling(_)) => {
@@ -136,6 +141,13 @@ impl<S: Socket> Switchboard<S> {
     }
 
     fn take_in(&mut self, key: ConnKey, bytes: usize, after: After) -> After {
+        let bytes = match self.floor.conns[key.index()].awaits_proxy_header() {
+            true => match self.take_in_proxied(key, bytes) {
+                0 => return after,
+                following => following,
+            },
+            false => bytes,
+        };
         let conn = &self.floor.conns[key.index()];
         if conn.listens() {
             match conn.speech {

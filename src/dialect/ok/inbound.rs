@@ -274,11 +274,14 @@ impl Reader {
         let Some(cipher) = &self.cipher else {
             return Ok(text);
         };
-        let sealed = cipher.seal(&text);
-        if sealed != text {
-            check_length(self.limits.name_bytes, "userid", &text)?;
+        // A client that comes back gives the text that it was given, perhaps before the key was replaced.
+        match cipher.open(&text) {
+            Some(user_id) => Ok(cipher.seal(&user_id).into()),
+            None => {
+                check_length(self.limits.name_bytes, "userid", &text)?;
+                Ok(cipher.seal(&text).into())
+            }
         }
-        Ok(sealed.into())
     }
 
     fn properties<'a>(&self, content: Option<Raw<'a>>) -> Result<Vec<Property<'a>>, PeerFault> {
