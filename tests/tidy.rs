@@ -284,7 +284,7 @@ const OTHERS: &[(&str, &[&str])] = &[
     ("index", &["slab", "hashbrown"]),
     ("wheel", &[]),
     ("hub", &["hashbrown", "compact_str", "subtle"]),
-    ("wire", &["tungstenite", "httparse"]),
+    ("wire", &["tungstenite", "httparse", "proxy_header"]),
     ("web", &["serde", "serde_json", "sha2"]),
     (
         "dialect",

@@ -34,7 +34,7 @@ pub use choice::Choice;
 pub use dialects::{NetPeer, PeerJs, Peero, Relay};
 pub use load::{Wish, load, plain_words};
 pub use origin::Origins;
-pub use proxies::Proxies;
+pub use proxies::{Proxies, ProxyProtocol};
 pub use rates::{Excess, Rates};
 pub use render::{markdown_table, toml_text};
 pub use settings::{Form, Group, Range, Setting};
@@ -55,7 +55,7 @@ pub enum Scope {
     Linkage,
 }
 
-/// Everything that can be set. Its `Debug` text withholds the encryption key.
+/// Everything that can be set. Its `Debug` text withholds the encryption keys.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Config {
     /// Addresses to listen on; port 0 lets the system choose.
@@ -64,8 +64,12 @@ pub struct Config {
     pub allowed_origins: Vec<String>,
     /// Addresses of proxies that may say for whom they come, as [`Proxies::new`] reads them.
     pub trusted_proxies: Vec<String>,
+    /// Whether those proxies begin their connections with a header of the PROXY protocol.
+    pub proxy_protocol: ProxyProtocol,
     /// The passphrase that user ids are encrypted with; none lets user ids out as they came.
     pub encryption_key: Option<String>,
+    /// Passphrases that they were encrypted with before: what was is still recognised, and encrypted anew.
+    pub encryption_keys_old: Vec<String>,
     /// Whether the debug stream (debout) may be received.
     pub debout: bool,
     /// Whether peers are told each other's IP addresses.
@@ -181,6 +185,15 @@ impl Config {
             );
             return Err(wrong("request-timeout", problem));
         }
+        if self
+            .encryption_key
+            .as_ref()
+            .is_some_and(|key| self.encryption_keys_old.contains(key))
+        {
+            let problem =
+                "has the passphrase of encryption-key too: write there only what was before";
+            return Err(wrong("encryption-key-old", problem.to_owned()));
+        }
         if self.peerjs.keys.is_empty() {
             let problem = "names no key: write at least one, such as peerjs".to_owned();
             return Err(wrong("peerjs-key", problem));
@@ -271,7 +284,9 @@ impl Default for Config {
             listen: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 3007))],
             allowed_origins: Vec::new(),
             trusted_proxies: Vec::new(),
+            proxy_protocol: ProxyProtocol::Off,
             encryption_key: None,
+            encryption_keys_old: Vec::new(),
             debout: false,
             remote_address: true,
             scope: Scope::Hub,

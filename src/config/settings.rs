@@ -57,12 +57,14 @@ pub enum Form {
     Size(fn(&mut Config) -> &mut usize, Range),
     /// A number of things.
     Count(fn(&mut Config) -> &mut usize, Range),
-    /// One of these words, with bars between them.
-    Choice(fn(&mut Config) -> &mut dyn Choice, &'static str),
     /// One or more addresses with ports.
     Addresses(fn(&mut Config) -> &mut Vec<SocketAddr>),
+    /// One of a few words.
+    Choice(fn(&mut Config) -> &mut dyn Choice),
     /// Text that is never shown, or the path of a file that holds it.
     Secret(fn(&mut Config) -> &mut Option<String>),
+    /// Any number of such texts. A variable holds one, since any text may have commas in it.
+    Secrets(fn(&mut Config) -> &mut Vec<String>),
     /// A text.
     Text(fn(&mut Config) -> &mut String, Word),
     /// A text or nothing.
@@ -127,11 +129,12 @@ impl Setting {
             Form::Time(place, _) => *place(config) = value::read_time(text)?,
             Form::Size(place, _) => *place(config) = whole(value::read_size(text)?),
             Form::Count(place, _) => *place(config) = whole(value::read_count(text)?),
-            Form::Choice(place, words) => choose(place(config), words, text)?,
             Form::Addresses(place) => {
                 *place(config) = value::read_addresses(texts.iter().map(String::as_str))?
             }
+            Form::Choice(place) => choose(place(config), text)?,
             Form::Secret(place) => *place(config) = Some(text.to_owned()),
+            Form::Secrets(place) => *place(config) = texts.to_vec(),
             Form::Maybe(place, word) => *place(config) = Some((word.read)(text)),
             Form::Text(place, word) => *place(config) = (word.read)(text),
             Form::Texts(place, word) => {
@@ -149,17 +152,12 @@ impl Setting {
     pub fn check(&self, config: &Config) -> Result<(), String> {
         let mut config = config.clone();
         let (number, range) = match &self.form {
-            Form::Switch(_) | Form::Choice(..) => return Ok(()),
+            Form::Switch(_) | Form::Choice(_) => return Ok(()),
             Form::Addresses(place) => return check_addresses(place(&mut config)),
             Form::Secret(place) => {
-                let empty = place(&mut config).as_ref().is_some_and(String::is_empty);
-                let problem = "is empty: write the passphrase or the path of a file that holds it, or leave it out";
-                return if empty {
-                    Err(problem.to_owned())
-                } else {
-                    Ok(())
-                };
+                return place(&mut config).as_deref().map_or(Ok(()), check_secret);
             }
+            Form::Secrets(place) => return check_secrets(place(&mut config)),
             Form::Text(place, word) => return (word.check)(place(&mut config)),
             Form::Maybe(place, word) => {
                 return place(&mut config).as_deref().map_or(Ok(()), word.check);
@@ -189,7 +187,6 @@ impl Setting {
             Form::Switch(place) => place(&mut config).to_string(),
             Form::Time(place, _) => show(*place(&mut config)),
             Form::Size(place, _) | Form::Count(place, _) => show(*place(&mut config) as u64),
-            Form::Choice(place, _) => place(&mut config).word().to_owned(),
             Form::Addresses(place) => {
                 let shown: Vec<String> = place(&mut config)
                     .iter()
@@ -197,7 +194,9 @@ impl Setting {
                     .collect();
                 shown.join(",")
             }
+            Form::Choice(place) => place(&mut config).word().to_owned(),
             Form::Secret(place) => place(&mut config).as_ref().map_or("", |_| "set").to_owned(),
+            Form::Secrets(place) => place(&mut config).first().map_or("", |_| "set").to_owned(),
             Form::Text(place, _) => place(&mut config).clone(),
             Form::Maybe(place, _) => place(&mut config).clone().unwrap_or_default(),
             Form::Texts(place, _) => place(&mut config).join(","),
@@ -206,7 +205,10 @@ impl Setting {
 
     /// Whether several values may be given.
     pub fn is_list(&self) -> bool {
-        matches!(self.form, Form::Addresses(_) | Form::Texts(..))
+        matches!(
+            self.form,
+            Form::Addresses(_) | Form::Texts(..) | Form::Secrets(_)
+        )
     }
 
     /// What may be written, in a few words; nothing where the placeholder of the help says it all.
@@ -216,9 +218,10 @@ impl Setting {
                 Some(range.describe(self.number_shower()))
             }
             Form::Switch(_)
-            | Form::Choice(..)
+            | Form::Choice(_)
             | Form::Addresses(_)
             | Form::Secret(_)
+            | Form::Secrets(_)
             | Form::Text(..)
             | Form::Maybe(..)
             | Form::Texts(..) => None,
@@ -237,9 +240,9 @@ impl Setting {
             Form::Time(..) => "TIME",
             Form::Size(..) => "SIZE",
             Form::Count(..) => "COUNT",
-            Form::Choice(_, words) => words,
+            Form::Choice(place) => place(&mut Config::default()).words(),
             Form::Addresses(_) => "ADDR:PORT",
-            Form::Secret(_) => "TEXT|FILE",
+            Form::Secret(_) | Form::Secrets(_) => "TEXT|FILE",
             Form::Text(_, word) | Form::Maybe(_, word) | Form::Texts(_, word) => word.placeholder,
         }
     }
@@ -250,9 +253,10 @@ impl Setting {
             Form::Size(..) => value::show_size,
             Form::Count(..)
             | Form::Switch(_)
-            | Form::Choice(..)
+            | Form::Choice(_)
             | Form::Addresses(_)
             | Form::Secret(_)
+            | Form::Secrets(_)
             | Form::Text(..)
             | Form::Maybe(..)
             | Form::Texts(..) => |number| number.to_string(),
@@ -287,14 +291,34 @@ fn whole(number: u64) -> usize {
     usize::try_from(number).unwrap_or(usize::MAX)
 }
 
-fn choose(place: &mut dyn Choice, words: &str, text: &str) -> Result<(), String> {
-    match place.choose(&text.trim().to_ascii_lowercase()) {
+fn choose(choice: &mut dyn Choice, text: &str) -> Result<(), String> {
+    match choice.choose(&text.trim().to_ascii_lowercase()) {
         true => Ok(()),
         false => {
-            let right = words.replace('|', " or ");
+            let right = choice.words().replace('|', " or ");
             Err(format!("{} is no choice here: write {right}", quote(text)))
         }
     }
+}
+
+fn check_secret(secret: &str) -> Result<(), String> {
+    match secret.is_empty() {
+        false => Ok(()),
+        true => Err(
+            "is empty: write the passphrase or the path of a file that holds it, or leave it out"
+                .to_owned(),
+        ),
+    }
+}
+
+fn check_secrets(secrets: &[String]) -> Result<(), String> {
+    for (index, secret) in secrets.iter().enumerate() {
+        check_secret(secret)?;
+        if secrets[..index].contains(secret) {
+            return Err("has the same passphrase twice: write each once".to_owned());
+        }
+    }
+    Ok(())
 }
 
 fn check_addresses(addresses: &[SocketAddr]) -> Result<(), String> {

@@ -35,12 +35,28 @@ pub const SETTINGS: &[Setting] = &[
         common: false,
     },
     Setting {
+        name: "proxy-protocol",
+        group: Group::Serving,
+        help: "Whether each connection of a trusted proxy begins with a header of the PROXY protocol, version 1 or 2, that names \
+               the client: it may, or it must",
+        form: Form::Choice(|config| &mut config.proxy_protocol),
+        common: false,
+    },
+    Setting {
         name: "encryption-key",
         group: Group::Serving,
         help: "Passphrase that user ids are encrypted with; if a file of that name exists, its trimmed content is the \
                passphrase (other users of the machine can read a command line)",
         form: Form::Secret(|config| &mut config.encryption_key),
         common: true,
+    },
+    Setting {
+        name: "encryption-key-old",
+        group: Group::Serving,
+        help: "Passphrase, or file that holds it, that user ids were encrypted with before; may be given several times, in a \
+               variable once",
+        form: Form::Secrets(|config| &mut config.encryption_keys_old),
+        common: false,
     },
     Setting {
         name: "debout",
@@ -67,7 +83,7 @@ pub const SETTINGS: &[Setting] = &[
         name: "scope",
         group: Group::Peers,
         help: "How far publish, notify and request reach: the whole hub, or only peers with the sender's linkage key",
-        form: Form::Choice(|config| &mut config.scope, "hub|linkage"),
+        form: Form::Choice(|config| &mut config.scope),
         common: false,
     },
     Setting {
@@ -727,7 +743,7 @@ pub const SETTINGS: &[Setting] = &[
         name: "on-excess",
         group: Group::Rates,
         help: "What becomes of who is over a rate: nothing more is read until it is paid off, its messages are dropped until then, or it is closed with 4429",
-        form: Form::Choice(|config| &mut config.rates.excess, "delay|drop|close"),
+        form: Form::Choice(|config| &mut config.rates.excess),
         common: false,
     },
     Setting {

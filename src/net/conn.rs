@@ -6,6 +6,7 @@
 use super::Socket;
 use super::dialling::Dialling;
 use super::out_queue::OutQueue;
+use super::proxied::Proxied;
 use super::watch::Watch;
 use crate::dialect::Member;
 use crate::index::{Key, PeerKey, TimerKey};
@@ -23,8 +24,11 @@ pub(super) struct Conn<S> {
     pub(super) refused: bool,
     /// The hub has opened it, and is the client on it.
     pub(super) dialled: bool,
-    /// The peer's address as limits and other peers see it. That of a trusted proxy until an upgrade says for whom it comes.
+    /// The peer's address as limits and other peers see it. That of a trusted proxy until its header or
+    /// an upgrade says for whom it comes.
     pub(super) remote: IpAddr,
+    /// What a trusted proxy says of it before anything else; none for all others, and if it says nothing.
+    pub(super) proxied: Option<Box<Proxied>>,
     /// It is one of those that are counted for its address.
     pub(super) counted: bool,
     /// That address is another name for IPv6's own one of this machine, at which a peer may be reached when it is not at
@@ -131,6 +135,7 @@ impl<S: Socket> Conn<S> {
             refused: false,
             dialled: false,
             remote,
+            proxied: None,
             counted: false,
             is_v6_loopback: false,
             timer: TimerKey::NONE,

@@ -254,12 +254,19 @@ impl<S: Socket> Floor<S> {
             Some("the hub is shutting down")
         } else if self.conns.len() - self.refused_conns >= self.connections_max {
             Some("there are as many connections as there may be")
-        } else if self.is_crowded(remote) {
-            Some(CROWDED)
-        } else if self.is_hasty(remote) {
-            Some(HASTY)
         } else if self.is_short_of_memory() {
             Some("the hub is short of memory")
+        } else {
+            self.refusal_of_address(remote)
+        }
+    }
+
+    /// Why nobody else is let in from this address, if so.
+    pub(super) fn refusal_of_address(&self, address: IpAddr) -> Option<&'static str> {
+        if self.is_crowded(address) {
+            Some("there are as many connections from this address as there may be")
+        } else if self.is_hasty(address) {
+            Some("connections from this address come faster than they may")
         } else {
             None
         }
@@ -267,13 +274,13 @@ impl<S: Socket> Floor<S> {
 
     /// Whether there are as many connections from this address as there may be. A trusted proxy's own address never is: for
     /// whom it comes shows at the upgrade, and until then the limit on all connections and the handshake's time bound it.
-    pub(super) fn is_crowded(&self, address: IpAddr) -> bool {
+    fn is_crowded(&self, address: IpAddr) -> bool {
         let most = self.config.limits.connections_per_address;
         most > 0 && !self.proxies.trust(address) && self.sources.connections(address) >= most
     }
 
     /// Whether more connections have come from this address lately than may; never of a trusted proxy's own.
-    pub(super) fn is_hasty(&self, address: IpAddr) -> bool {
+    fn is_hasty(&self, address: IpAddr) -> bool {
         let burst_ns = self.tariff.burst_ns;
         self.tariff.newcomers > 0
             && self.sources.is_hasty_until_ns(address, burst_ns) > self.now_ns()
@@ -292,6 +299,13 @@ impl<S: Socket> Floor<S> {
             self.sources.enter(address, now_ns, &self.tariff);
         }
         counted
+    }
+
+    /// There is no place for this connection: it stays to be told so.
+    pub(super) fn refuse(&mut self, key: ConnKey) {
+        let conn = &mut self.conns[key.index()];
+        (conn.life, conn.refused) = (Life::Refused, true);
+        self.refused_conns += 1;
     }
 
     /// Counts and logs that somebody is turned away.
@@ -334,7 +348,7 @@ impl<S: Socket> Floor<S> {
             (Life::Open, Speech::Dialling(_)) => self.lose(key, &"no answer in time"),
             (Life::Open | Life::Refused, Speech::Http(unfinished)) => {
                 if unfinished.bytes.is_empty() {
-                    self.kill(key);
+                    self.is_silent(key);
                 } else {
                     self.answer_timeout(key);
                 }
@@ -519,7 +533,3 @@ impl<S: Socket> Floor<S> {
         self.conn_of_peer[peer.index()] = key;
     }
 }
-
-/// Why nobody else is let in from an address.
-pub(super) const HASTY: &str = "connections from this address come faster than they may";
-pub(super) const CROWDED: &str = "there are as many connections from this address as there may be";

@@ -22,7 +22,8 @@ impl<S> Conn<S> {
             Speech::Lines { lines, .. } => lines.held_bytes(),
         };
         let put_off = self.put_off.as_ref().map_or(0, |bytes| bytes.len());
-        self.out.own_bytes() + put_off + begun
+        let header = self.proxied.as_ref().map_or(0, |it| it.held_bytes());
+        self.out.own_bytes() + put_off + begun + header
     }
 }
 
@@ -101,6 +102,7 @@ impl<S: Socket> Floor<S> {
     fn empty(&mut self, key: ConnKey) {
         let conn = &mut self.conns[key.index()];
         conn.put_off = None;
+        conn.proxied = None;
         match &mut conn.speech {
             Speech::Http(unfinished) => unfinished.bytes = Vec::new(),
             Speech::Dialling(_) => {}

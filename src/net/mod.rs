@@ -10,6 +10,7 @@
 //! - `watch` — who does more than he may, or less; `rate` — how much that is; `sources` — where connections come from;
 //!   `memory` — what waits, in all
 //! - `conn` — one connection; `out_queue` — bytes on their way out
+//! - `proxied` — for whom a proxy comes, said before anything else
 //! - `talk` — WebSocket messages in; `lines` — messages in without WebSocket; `request` — plain HTTP
 //! - `dialling` — connections that the hub opens itself; `resolver` — names of hosts looked up meanwhile
 //! - `fanout` — the hub's events out; `mail` — what the worlds have to say, out
@@ -31,6 +32,7 @@ mod log_limit;
 mod mail;
 mod memory;
 mod out_queue;
+mod proxied;
 mod rate;
 mod request;
 mod resolver;

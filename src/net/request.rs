@@ -6,7 +6,7 @@
 
 use super::Socket;
 use super::conn::{Life, Party, Speech, Unfinished};
-use super::floor::{CROWDED, Floor, HASTY};
+use super::floor::Floor;
 use super::switchboard::{Switchboard, plain_address};
 use crate::dialect::{Arrival, Dialect, Member};
 use crate::hub::first_due_ms;
@@ -197,7 +197,8 @@ impl<S: Socket> Floor<S> {
         origin: Option<&str>,
     ) -> Result<(), HttpFault> {
         let proxy = self.conns[key.index()].remote;
-        let client = match self.proxies.trust(proxy) {
+        let is_nameless = self.conns[key.index()].is_nameless();
+        let client = match self.proxies.trust(proxy) && !is_nameless {
             true => plain_address(client_address(head, proxy, |address| {
                 self.proxies.trust(plain_address(address))
             })),
@@ -215,14 +216,11 @@ impl<S: Socket> Floor<S> {
         if client == proxy {
             return Ok(());
         }
-        if self.is_crowded(client) {
-            self.turn_away(client, CROWDED);
-            let text = "There are as many connections from your address as there may be.";
+        if let Some(why) = self.refusal_of_address(client) {
+            self.turn_away(client, why);
+            let text =
+                "Connections from your address are too many, or come too fast. Try again later.";
             return Err(HttpFault::new(503, text));
-        }
-        if self.is_hasty(client) {
-            self.turn_away(client, HASTY);
-            return Err(hasty());
         }
         self.conns[key.index()].remote = client;
         self.conns[key.index()].counted = self.count(client);
@@ -311,7 +309,8 @@ impl<S: Socket> Floor<S> {
     /// What a world must know of a connection that comes into it.
     pub(super) fn arrival<'a>(&self, key: ConnKey, query: &'a str) -> Arrival<'a> {
         let conn = &self.conns[key.index()];
-        let (remote_port, local_port) = conn.socket.ports();
+        let ports = conn.named_ports();
+        let (remote_port, local_port) = ports.unwrap_or_else(|| conn.socket.ports());
         let remote = match conn.is_v6_loopback {
             true => Ipv6Addr::LOCALHOST.into(),
             false => conn.remote,

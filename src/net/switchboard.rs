@@ -90,7 +90,7 @@ pub struct Switchboard<S> {
 
 impl<S: Socket> Switchboard<S> {
     /// Connections over the limit that are let in for no longer than it takes to tell them so.
-    const REFUSED_MAX: usize = 32;
+    pub(super) const REFUSED_MAX: usize = 32;
     /// Deadlines of connections are kept this coarsely, ms.
     const RESOLUTION_MS: Millis = 8;
 
@@ -120,7 +120,8 @@ impl<S: Socket> Switchboard<S> {
         let mut ids = FreshIds::default();
         ids.top_up(0, |stock| entropy.fill(stock));
         let worlds = Worlds::new(&config, &RandomState::new(), now.monotonic_ms, &mut ids);
-        let cipher = config.encryption_key.as_deref().map(UserIdCipher::new);
+        let key = config.encryption_key.as_deref();
+        let cipher = key.map(|key| UserIdCipher::new(key, &config.encryption_keys_old));
         Switchboard {
             parser: Parser::new(limits.message_bytes),
             client_parser: Parser::for_client(limits.message_bytes),
@@ -200,20 +201,19 @@ impl<S: Socket> Switchboard<S> {
     /// Takes in a new socket.
     pub fn admit(&mut self, socket: S, remote: IpAddr) -> ConnKey {
         let floor = &mut self.floor;
-        let is_v6_loopback = remote == IpAddr::from(Ipv6Addr::LOCALHOST);
-        let remote = plain_address(remote);
-        let refusal = floor.refusal(remote);
         let mut conn = Conn::new(socket, remote);
+        conn.come_from(remote);
+        let remote = conn.remote;
+        conn.proxied = floor.expected_of(remote);
+        let refusal = floor.refusal(remote);
+        let key = ConnKey::at(floor.conns.insert(conn));
         match refusal {
-            None => conn.counted = floor.count(remote),
+            None => floor.conns[key.index()].counted = floor.count(remote),
             Some(why) => {
                 floor.turn_away(remote, why);
-                floor.refused_conns += 1;
-                (conn.life, conn.refused) = (Life::Refused, true);
+                floor.refuse(key);
             }
         }
-        conn.is_v6_loopback = is_v6_loopback;
-        let key = ConnKey::at(floor.conns.insert(conn));
         floor.arm(key, floor.config.handshake_timeout_ms);
         self.turns.ready.push_back(key);
         key

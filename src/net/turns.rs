@@ -5,6 +5,7 @@
 
 use super::Socket;
 use super::conn::{Life, Speech};
+use super::proxied::PROXIED_READ_BYTES;
 use super::switchboard::Switchboard;
 use crate::config::plain_words;
 use crate::index::ConnKey;
@@ -112,6 +113,10 @@ impl<S: Socket> Switchboard<S> {
             true => self.input.len(),
             false => self.input.len().min(CROWDED_READ_BYTES),
         };
+        let most = match conn.awaits_proxy_header() {
+            true => most.min(PROXIED_READ_BYTES),
+            false => most,
+        };
         match conn.socket.read(&mut self.input[..most]) {
             // Who has asked something and ended his direction still gets his answer.
             Ok(0) if matches!(conn.speech, Speech::Dialling(_)) => {
@@ -138,6 +143,20 @@ impl<S: Socket> Switchboard<S> {
     }
 
     fn take_in(&mut self, key: ConnKey, bytes: usize, after: After) -> After {
+        let bytes = match self.floor.conns[key.index()].awaits_proxy_header() {
+            true => self.take_in_proxied(key, bytes),
+            false => bytes,
+        };
+        let after = self.take_in_following(key, bytes, after);
+        self.floor.weigh(key);
+        after
+    }
+
+    /// Takes in what is nobody's header.
+    fn take_in_following(&mut self, key: ConnKey, bytes: usize, after: After) -> After {
+        if bytes == 0 {
+            return after;
+        }
         let conn = &self.floor.conns[key.index()];
         if conn.listens() {
             match conn.speech {
@@ -147,7 +166,6 @@ impl<S: Socket> Switchboard<S> {
                 Speech::Lines { .. } => self.take_in_lines(key, 0..bytes),
             }
         }
-        self.floor.weigh(key);
         if let Some(until) = self.floor.rests_until(key) {
             self.floor.rest(key, until);
             return After::Rests;
