@@ -6,8 +6,10 @@ mod support;
 use peerhub::Config;
 use peerhub::config::Stop;
 use std::net::IpAddr;
+use support::memory_socket::moody;
 use support::test_hub::TestHub;
 use support::test_peer::{Heard, TestPeer};
+use support::{Dice, for_each_seed};
 
 const ANYWHERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
 const WINDOW: usize = 1 << 20;
@@ -308,4 +310,59 @@ fn the_other_dialects_take_leave_too() {
     line.wire().end();
     settle(&mut hub, peers.iter_mut().chain([&mut line]));
     assert_eq!(hub.census().connections, 0);
+}
+
+/// Whatever the network and the peers do, everybody is gone when the drain time is over, and each had his close frame who
+/// read at all.
+#[test]
+fn no_mood_keeps_a_hub_from_ending() {
+    for_each_seed(40, |dice| {
+        let config = quiet();
+        let drain_time_ms = config.drain_time_ms;
+        let mut hub = TestHub::new(config, dice.below(u64::MAX));
+        let count = 2 + dice.below(30) as usize;
+        let mut peers = crowd(&mut hub, count);
+        let stalled: Vec<bool> = peers.iter().map(|_| dice.chance(20)).collect();
+        let mut closed = vec![false; count];
+        for (peer, &stalled) in peers.iter_mut().zip(&stalled) {
+            peer.reads = !stalled;
+        }
+        talk(&mut peers, dice);
+        hub.drain();
+        let begun_ms = hub.elapsed_ms();
+        while hub.census().connections > 0 {
+            if dice.chance(20) {
+                talk(&mut peers, dice);
+            }
+            for (peer, closed) in peers.iter_mut().zip(&mut closed) {
+                peer.wire().arrive(moody(dice));
+                let heard = peer.pump(moody(dice));
+                *closed |= closed_with(&heard, 1001);
+            }
+            hub.moody_tick(dice);
+            hub.jump(dice.below(20));
+            assert!(
+                hub.elapsed_ms() - begun_ms < drain_time_ms,
+                "it does not end"
+            );
+        }
+        for ((peer, closed), stalled) in peers.iter_mut().zip(closed).zip(stalled) {
+            let heard = peer.pump(usize::MAX);
+            assert!(closed || stalled || closed_with(&heard, 1001));
+        }
+        assert_eq!(hub.census().peers, 0);
+    });
+}
+
+/// Some say something to others: notify, ask, or answer what nobody has asked.
+fn talk(peers: &mut [TestPeer], dice: &mut Dice) {
+    let count = peers.len() as u64;
+    for peer in peers.iter_mut().filter(|peer| peer.is_open()) {
+        let kind = ["notify", "request", "response"][dice.below(3) as usize];
+        let to = dice.below(count);
+        let content = "x".repeat(dice.below(300) as usize);
+        peer.say(&format!(
+            r#"{{"type":"{kind}","peer":"{to}","messageid":"m","content":"{content}"}}"#
+        ));
+    }
 }

@@ -1,6 +1,6 @@
 //! Sockets and the loop: the only room with mio, the clock and the random source.
 //!
-//! A tick is: wait → read → expire → reap → flush. `driver` waits and feeds what has happened to the `Switchboard`,
+//! A tick is: wait → read → expire → reap → flush, and a hub that is being stopped takes leave before it reaps. `driver` waits and feeds what has happened to the `Switchboard`,
 //! which does the rest and knows neither mio nor the clock, so that simulations run the very same steps over sockets of
 //! their own.
 //!
