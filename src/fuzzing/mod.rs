@@ -18,6 +18,7 @@ pub mod peerjs_realm;
 pub mod peero_inbound;
 pub mod peero_lobby;
 mod phrases;
+pub mod proxied;
 pub mod relay_inbound;
 pub mod relay_node;
 pub mod wheel_ops;
