@@ -101,7 +101,8 @@ impl Wire {
     pub fn receive(&self, most: usize) -> Vec<u8> {
         let mut pipes = self.0.borrow_mut();
         let count = most.min(pipes.written.len());
-        let bytes: Vec<u8> = pipes.written.drain(..count).collect();
+        let rest = pipes.written.split_off(count);
+        let bytes = Vec::from(std::mem::replace(&mut pipes.written, rest));
         if count > 0 && pipes.blocked {
             pipes.blocked = false;
             pipes.edges.writable = true;
@@ -114,8 +115,9 @@ impl Wire {
         let mut pipes = self.0.borrow_mut();
         let count = most.min(pipes.flying.len());
         if count > 0 {
-            let bytes: Vec<u8> = pipes.flying.drain(..count).collect();
-            pipes.arrived.extend(bytes);
+            let rest = pipes.flying.split_off(count);
+            let mut bytes = std::mem::replace(&mut pipes.flying, rest);
+            pipes.arrived.append(&mut bytes);
             pipes.edges.readable = true;
         }
         if pipes.flying.is_empty() && pipes.end.is_some() && !pipes.end_arrived {
@@ -228,10 +230,10 @@ impl Write for MemorySocket {
     }
 
     fn write_vectored(&mut self, slices: &[io::IoSlice<'_>]) -> io::Result<usize> {
-        let joined: Vec<u8> = slices
-            .iter()
-            .flat_map(|slice| slice.iter().copied())
-            .collect();
+        let mut joined = Vec::new();
+        for slice in slices {
+            joined.extend_from_slice(slice);
+        }
         self.write(&joined)
     }
 
