@@ -15,7 +15,12 @@ pub fn cautions(config: &Config, bound: &[SocketAddr]) -> Vec<String> {
         .collect();
     if !open.is_empty() {
         let addresses = open.join(" and ");
-        lines.push(format!("open to the network: whoever reaches {addresses} can join; the text on the wire is not encrypted"));
+        let wire = match (config.tls.encrypts_all(), config.tls.is_on()) {
+            (true, _) => "",
+            (false, true) => "; the text of those who come without TLS is not encrypted (--plaintext)",
+            (false, false) => "; the text on the wire is not encrypted",
+        };
+        lines.push(format!("open to the network: whoever reaches {addresses} can join{wire}"));
         if config.debout {
             lines.push("open to the network: the debug stream (--debout) shows every client what the others send".to_owned());
         }
@@ -46,16 +51,22 @@ pub fn cautions(config: &Config, bound: &[SocketAddr]) -> Vec<String> {
 /// The URL to open in a browser on this machine, for an address that the server listens on.
 ///
 /// ```
-/// let url = |address: &str| peerhub::config::browser_url(address.parse().unwrap());
-/// assert_eq!(url("127.0.0.1:3007"), "http://127.0.0.1:3007/");
-/// assert_eq!(url("0.0.0.0:3007"), "http://localhost:3007/");
-/// assert_eq!(url("[::1]:80"), "http://[::1]:80/");
+/// let mut config = peerhub::Config::default();
+/// let url = |config: &_, address: &str| peerhub::config::browser_url(config, address.parse().unwrap());
+/// assert_eq!(url(&config, "127.0.0.1:3007"), "http://127.0.0.1:3007/");
+/// assert_eq!(url(&config, "0.0.0.0:3007"), "http://localhost:3007/");
+/// config.tls.self_signed = true;
+/// assert_eq!(url(&config, "[::1]:80"), "https://[::1]:80/");
 /// ```
-pub fn browser_url(address: SocketAddr) -> String {
+pub fn browser_url(config: &Config, address: SocketAddr) -> String {
+    let scheme = match config.tls.is_on() {
+        true => "https",
+        false => "http",
+    };
     if address.ip().is_unspecified() {
-        return format!("http://localhost:{}/", address.port());
+        return format!("{scheme}://localhost:{}/", address.port());
     }
-    format!("http://{address}/")
+    format!("{scheme}://{address}/")
 }
 
 fn is_loopback(ip: IpAddr) -> bool {
@@ -95,6 +106,11 @@ mod tests {
             assert!(told(&config, address, address), "{address}");
             assert!(!told(&config, address, "--debout") && !told(&config, address, "--echo"));
         }
+        assert!(told(&config, "0.0.0.0:1", "is not encrypted"));
+        config.tls.self_signed = true;
+        assert!(told(&config, "0.0.0.0:1", "--plaintext"));
+        config.tls.plaintext = "redirect".to_owned();
+        assert!(told(&config, "0.0.0.0:1", "can join") && !told(&config, "0.0.0.0:1", "encrypted"));
         (config.debout, config.echo) = (true, true);
         assert!(told(&config, "0.0.0.0:1", "--debout") && told(&config, "0.0.0.0:1", "--echo"));
         assert!(

@@ -6,7 +6,7 @@
 //!
 //! - `table` — the one table: names, ranges and help, from which everything else here is made
 //! - `settings` — what an entry of the table is and can do
-//! - `dialects` — what can be set of each dialect
+//! - `dialects` — what can be set of each dialect; `tls` — of TLS
 //! - `value` — text ↔ times, sizes, counts, addresses; `word` — texts that must look like something
 //! - `origin` — pages that may come in; `proxies` — addresses that may say for whom they come
 //! - `load` — flag over environment over file over default; `preset` — other defaults
@@ -22,6 +22,7 @@ mod proxies;
 mod render;
 mod settings;
 mod table;
+mod tls;
 mod value;
 mod word;
 
@@ -33,6 +34,7 @@ pub use proxies::Proxies;
 pub use render::{markdown_table, toml_text};
 pub use settings::{Form, Group, Range, Setting};
 pub use table::SETTINGS;
+pub use tls::{Plaintext, Tls};
 pub use word::Word;
 
 use std::fmt;
@@ -57,6 +59,8 @@ pub struct Config {
     pub allowed_origins: Vec<String>,
     /// Addresses of proxies that may say for whom they come, as [`Proxies::new`] reads them.
     pub trusted_proxies: Vec<String>,
+    /// TLS.
+    pub tls: Tls,
     /// The passphrase that user ids are encrypted with; none lets user ids out as they came.
     pub encryption_key: Option<String>,
     /// Whether the debug stream (debout) may be received.
@@ -77,7 +81,7 @@ pub struct Config {
     pub request_timeout_ms: u64,
     /// The longest time that a request may ask for, ms.
     pub request_timeout_max_ms: u64,
-    /// Time a new connection has to send a whole HTTP head, ms.
+    /// Time a new connection has to send a whole HTTP head, and before it to finish the handshake of TLS, ms.
     pub handshake_timeout_ms: u64,
     /// Time that an HTTP connection may stay open between two requests, ms.
     pub http_idle_timeout_ms: u64,
@@ -249,6 +253,7 @@ impl Default for Config {
             listen: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 3007))],
             allowed_origins: Vec::new(),
             trusted_proxies: Vec::new(),
+            tls: Tls::default(),
             encryption_key: None,
             debout: false,
             remote_address: true,

@@ -35,6 +35,35 @@ pub const SETTINGS: &[Setting] = &[
         common: false,
     },
     Setting {
+        name: "tls-cert",
+        group: Group::Serving,
+        help: "PEM file with the certificate chain for https and wss, on the same port; read again on SIGHUP and when it changes",
+        form: Form::Maybe(|config| &mut config.tls.cert, word::FILE),
+        common: true,
+    },
+    Setting {
+        name: "tls-key",
+        group: Group::Serving,
+        help: "PEM file with the private key of tls-cert; may be left out if the key is in the same file",
+        form: Form::Maybe(|config| &mut config.tls.key, word::FILE),
+        common: true,
+    },
+    Setting {
+        name: "tls-self-signed",
+        group: Group::Serving,
+        help: "Makes a certificate at start for https and wss, for development: clients must be told to trust it",
+        form: Form::Switch(|config| &mut config.tls.self_signed),
+        common: false,
+    },
+    Setting {
+        name: "plaintext",
+        group: Group::Serving,
+        help: "What becomes of those who come without TLS while there is a certificate: they are served as well, are told to \
+               come with TLS, or are sent to https",
+        form: Form::Text(|config| &mut config.tls.plaintext, word::PLAINTEXT),
+        common: false,
+    },
+    Setting {
         name: "encryption-key",
         group: Group::Serving,
         help: "Passphrase that user ids are encrypted with; if a file of that name exists, its trimmed content is the \
@@ -409,7 +438,7 @@ pub const SETTINGS: &[Setting] = &[
     Setting {
         name: "handshake-timeout",
         group: Group::Times,
-        help: "Time that a new connection has to send a whole HTTP head",
+        help: "Time that a new connection has to send a whole HTTP head, and before it to finish the handshake of TLS",
         form: Form::Time(
             |config| &mut config.handshake_timeout_ms,
             Range::of(1, HOUR_MS),
@@ -589,7 +618,7 @@ mod tests {
     /// Reads the two sources, since the compiler cannot count fields.
     #[test]
     fn every_field_has_one_setting() {
-        let structs = concat!(include_str!("mod.rs"), include_str!("dialects.rs"));
+        let structs = concat!(include_str!("mod.rs"), include_str!("dialects.rs"), include_str!("tls.rs"));
         let table = include_str!("table.rs");
         for (opening, prefix) in [
             ("pub struct Config {", "config."),
@@ -598,6 +627,7 @@ mod tests {
             ("pub struct Relay {", "config.relay."),
             ("pub struct NetPeer {", "config.netpeer."),
             ("pub struct Peero {", "config.peero."),
+            ("pub struct Tls {", "config.tls."),
         ] {
             let (_, body) = structs
                 .split_once(opening)
@@ -608,7 +638,7 @@ mod tests {
                 .filter_map(|line| Some(line.strip_prefix("    pub ")?.split_once(':')?.0))
                 .collect();
             assert!(fields.len() > 1, "{fields:?}");
-            let parts = ["limits", "peerjs", "relay", "netpeer", "peero"];
+            let parts = ["limits", "peerjs", "relay", "netpeer", "peero", "tls"];
             for field in fields.into_iter().filter(|field| !parts.contains(field)) {
                 let place = format!("&mut {prefix}{field}");
                 let count = table

@@ -4,6 +4,7 @@
 
 use super::origin::{Origins, read_host, read_port};
 use super::proxies::Proxies;
+use super::tls::Plaintext;
 use super::value::quote;
 
 /// What one text of a setting looks like.
@@ -72,6 +73,19 @@ pub(super) const FILE: Word = Word {
     check: |text| match text.is_empty() {
         false => Ok(()),
         true => Err("is empty: write the path of a file, or leave it out".to_owned()),
+    },
+};
+
+/// What becomes of those who come without TLS.
+pub(super) const PLAINTEXT: Word = Word {
+    placeholder: "serve|refuse|redirect",
+    read: |text| text.trim().to_ascii_lowercase(),
+    check: |text| match Plaintext::of(text) {
+        Some(_) => Ok(()),
+        None => Err(format!(
+            "{} is none of the choices: write serve, refuse or redirect",
+            quote(text)
+        )),
     },
 };
 
@@ -188,7 +202,7 @@ mod tests {
 
     #[test]
     fn words_and_what_they_refuse() {
-        let cases: [Case<'_>; 8] = [
+        let cases: [Case<'_>; 9] = [
             (
                 &KEY,
                 &[
@@ -216,6 +230,11 @@ mod tests {
             ),
             (&NAME, &[(" hub ", "hub"), ("ä b", "ä b")], &["", "  "]),
             (&FILE, &[("/a b/c", "/a b/c")], &[""]),
+            (
+                &PLAINTEXT,
+                &[("serve", "serve"), (" Refuse", "refuse"), ("redirect", "redirect")],
+                &["", "no", "serve,refuse"],
+            ),
             (
                 &JSON,
                 &[

@@ -7,6 +7,7 @@ use super::Socket;
 use super::conn::{Life, Party, Speech};
 use super::floor::Floor;
 use super::switchboard::Switchboard;
+use crate::config::Plaintext;
 use crate::hub::command::PeerFault;
 use crate::index::{ConnKey, Key};
 use crate::wire::{LineTooLong, Lines};
@@ -93,6 +94,10 @@ impl<S: Socket> Floor<S> {
         let arrival = self.arrival(key, "");
         let member = self.with_worlds(|worlds, lent| worlds.join_lines(arrival, lent));
         self.enter(key, member);
+        if self.conns[key.index()].tls.is_none() && self.plaintext != Plaintext::Serve {
+            let fault = PeerFault::new("E_PLAINTEXT", "Come with TLS.".to_owned());
+            self.overrun(key, fault);
+        }
     }
 
     /// A line that has begun must end in time, or beginnings of lines would fill the memory. As much as a WebSocket's

@@ -11,9 +11,11 @@
 //! - `talk` — WebSocket messages in; `lines` — messages in without WebSocket; `request` — plain HTTP
 //! - `dialling` — connections that the hub opens itself; `resolver` — names of hosts looked up meanwhile
 //! - `fanout` — the hub's events out; `mail` — what the worlds have to say, out
+//! - `tls` — what is between a socket and everything else; `certificates` — where its keys come from
 //! - `keeper` — what survives a restart; `entropy` — random bytes; `log_limit` — floods in the log
 
 mod alarm;
+mod certificates;
 mod conn;
 mod dialling;
 mod driver;
@@ -30,6 +32,7 @@ mod request;
 mod resolver;
 mod switchboard;
 mod talk;
+mod tls;
 mod turns;
 
 pub use crate::index::ConnKey;

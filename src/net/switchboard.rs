@@ -9,6 +9,7 @@ use super::entropy::Entropy;
 use super::floor::Floor;
 use super::log_limit::LogLimit;
 use super::out_queue::Frames;
+use super::tls::{Bench, Tls};
 use super::turns::Turns;
 use crate::config::{Config, Proxies};
 use crate::dialect::ok::{self, user_id::UserIdCipher};
@@ -20,10 +21,12 @@ use crate::index::{ConnKey, Key, TimerKey};
 use crate::web::Web;
 use crate::wheel::Wheel;
 use crate::wire::Parser;
+use rustls::server::ServerConfig;
 use slab::Slab;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::hash::RandomState;
 use std::net::{IpAddr, Ipv6Addr};
+use std::sync::Arc;
 
 /// The present, as the driver sees it once in each tick.
 #[derive(Clone, Copy, Debug)]
@@ -120,6 +123,9 @@ impl<S: Socket> Switchboard<S> {
                 reader: ok::Reader::new(limits.clone(), cipher),
                 writer: ok::Writer::new(config.remote_address, limits.queue_bytes),
                 web: Web::new(env!("CARGO_PKG_VERSION"), clock, &config),
+                tls: None,
+                plaintext: config.tls.plaintext(),
+                bench: Bench::default(),
                 proxies: Proxies::new(&config.trusted_proxies)
                     .expect("checked settings hold no bad proxies"),
                 connections_max: limits.connections.min(connections_max).min(Hub::CAPACITY),
@@ -153,6 +159,13 @@ impl<S: Socket> Switchboard<S> {
                 config,
             },
         }
+    }
+
+    /// From now on connections that begin with TLS are served with this certificate; those that are there keep theirs.
+    pub fn secure(&mut self, tls: Arc<ServerConfig>) {
+        let bytes = self.input.len().max(Tls::PLAIN_BYTES_MAX);
+        self.input.resize(bytes, 0);
+        self.floor.tls = Some(tls);
     }
 
     /// Begins a tick.
@@ -248,7 +261,7 @@ impl<S: Socket> Switchboard<S> {
                     if !unfinished.bytes.is_empty() || conn.put_off.is_some() {
                         continue;
                     }
-                    match conn.out.is_empty() {
+                    match conn.out.is_empty() && conn.tls.is_none() {
                         true => self.floor.kill(key),
                         false => self.floor.end_after_writing(key, Life::Lingering),
                     }
@@ -300,7 +313,9 @@ impl<S: Socket> Switchboard<S> {
             .conns
             .iter()
             .filter_map(|(_, conn)| conn.put_off.as_ref());
-        let put_off_bytes_max = Turns::put_off_bytes_max(floor.conns.len(), self.input.len());
+        let sealed_conns = floor.conns.iter().filter(|(_, conn)| conn.tls.is_some());
+        let put_off_bytes_max = Turns::put_off_bytes_max(floor.conns.len(), self.input.len())
+            + sealed_conns.count() * Tls::PLAIN_BYTES_MAX;
         assert!(put_off.map(|bytes| bytes.len()).sum::<usize>() <= put_off_bytes_max);
         assert_eq!(peers, floor.hub.peer_count(), "a peer has one connection");
         assert_eq!(members, floor.worlds.member_count(), "nor has a member two");

@@ -75,7 +75,7 @@ pub fn parse_head(bytes: &[u8], max_bytes: usize) -> Result<Option<(Head<'_>, us
         } else if begins_no_method(bytes) {
             Err(HttpFault::new(
                 400,
-                "This port speaks HTTP/1.1 without TLS.",
+                "What came is no request of HTTP/1.1.",
             ))
         } else {
             Ok(None)
