@@ -43,6 +43,10 @@ fn serve(config: Config, remarks: &[String]) -> ExitCode {
         info!("listening on {address}");
         info!("open {} in a browser", config::browser_url(&config, address));
     }
+    if config.tls.is_on() {
+        let plaintext = config.tls.plaintext().name();
+        info!("https and wss are spoken; with those who come without TLS it is: {plaintext}");
+    }
     for caution in remarks
         .iter()
         .chain(&config::cautions(&config, server.local_addrs()))

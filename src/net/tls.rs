@@ -36,7 +36,9 @@ pub(super) struct Tls {
     ended: bool,
     /// And that has been told. What still comes is thrown away.
     end_is_told: bool,
-    /// It has been told that nothing more comes.
+    /// The protocol is broken: nothing more is sealed either.
+    is_broken: bool,
+    /// The other side has been told that nothing more comes.
     took_leave: bool,
 }
 
@@ -109,6 +111,7 @@ impl Tls {
             is_fresh: true,
             ended: false,
             end_is_told: false,
+            is_broken: false,
             took_leave: false,
         })
     }
@@ -170,7 +173,7 @@ impl Tls {
             other => other?,
         };
         opened.is_drained = read < most;
-        if self.ended {
+        if self.ended || self.took_leave {
             return Ok(opened);
         }
         self.is_fresh = false;
@@ -179,12 +182,18 @@ impl Tls {
         let used = self.open(sealed, plain, &mut opened);
         self.hold(&sealed[used..]);
         if self.held.len() > Self::HELD_BYTES_MAX || self.unsent_bytes() > Self::UNSENT_BYTES_MAX {
-            self.ended = true;
+            self.give_up();
             opened.fault = Some(Error::General("more than may wait".to_owned()));
         }
         opened.is_end = self.ended;
         self.end_is_told = self.ended && (opened.bytes == 0 || opened.fault.is_some());
         Ok(opened)
+    }
+
+    /// The protocol is broken, and rustls must not be asked anything more.
+    fn give_up(&mut self) {
+        (self.ended, self.is_broken, self.took_leave) = (true, true, true);
+        self.held = Vec::new();
     }
 
     /// Keeps the sealed beginning of what has not come whole. No memory is kept for none.
@@ -229,12 +238,17 @@ impl Tls {
                 }
                 // Early data is not accepted, and other states there are none.
                 Ok(_) => return used + discard,
-                // Its alert is given out next; after that the error comes again.
-                Err(error) if opened.fault.is_none() => {
-                    (self.ended, self.took_leave) = (true, true);
+                Err(error) => {
+                    // The alert, if there is one, is given out next, before anything else is looked at.
+                    let rest = &mut sealed[used + discard..];
+                    let alert = self.connection.process_tls_records(rest).state;
+                    if let Ok(ConnectionState::EncodeTlsData(mut message)) = alert {
+                        encode(&mut message, &mut self.unsent);
+                    }
+                    self.give_up();
                     opened.fault = Some(error);
+                    return sealed.len();
                 }
-                Err(_) => return sealed.len(),
             }
             used += discard;
         }
@@ -341,6 +355,10 @@ impl Tls {
 impl<S: Write> Sink<'_, S> {
     /// Seals these bytes, a record at most, and sends them. Whether the socket has taken them; what it has not is kept.
     fn send(&mut self, plain: &[u8]) -> io::Result<bool> {
+        if self.tls.is_broken {
+            // Nobody would read it.
+            return Ok(true);
+        }
         let sealed = &mut self.bench.outgoing;
         sealed.clear();
         self.tls
