@@ -239,10 +239,14 @@ impl Tls {
                 // Early data is not accepted, and other states there are none.
                 Ok(_) => return used + discard,
                 Err(error) => {
-                    // The alert, if there is one, is given out next, before anything else is looked at.
+                    // The alert waits behind what was to be said before. It must be asked for no further: what broke the
+                    // protocol would be looked at again.
                     let rest = &mut sealed[used + discard..];
-                    let alert = self.connection.process_tls_records(rest).state;
-                    if let Ok(ConnectionState::EncodeTlsData(mut message)) = alert {
+                    while self.connection.wants_write() {
+                        let state = self.connection.process_tls_records(rest).state;
+                        let Ok(ConnectionState::EncodeTlsData(mut message)) = state else {
+                            break;
+                        };
                         encode(&mut message, &mut self.unsent);
                     }
                     self.give_up();
