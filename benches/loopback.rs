@@ -49,7 +49,13 @@ fn fanout(criterion: &mut Criterion, servers: &[Server], cpus: Option<Cpus>) {
             let (_, room) = opened.get_or_insert_with(|| {
                 let running = server.start(cpus).expect("the server starts");
                 let counts = (SUBSCRIBERS, 1);
-                let room = Room::open(running.door.clone(), speech(server), counts, SIZE, UNDER_WAY);
+                let room = Room::open(
+                    running.door.clone(),
+                    speech(server),
+                    counts,
+                    SIZE,
+                    UNDER_WAY,
+                );
                 (running, room.expect("everybody hears"))
             });
             bencher.iter_custom(|count| {

@@ -41,7 +41,10 @@ fn serve(config: Config, remarks: &[String]) -> ExitCode {
     info!("peerhub {}", env!("CARGO_PKG_VERSION"));
     for &address in server.local_addrs() {
         info!("listening on {address}");
-        info!("open {} in a browser", config::browser_url(&config, address));
+        info!(
+            "open {} in a browser",
+            config::browser_url(&config, address)
+        );
     }
     if config.tls.is_on() {
         let plaintext = config.tls.plaintext().name();

@@ -8,7 +8,9 @@ mod live;
 mod tls;
 
 use folder::Folder;
-use live::{Program, Raw, TestHub, TestPeer, client_frame, command, get, handshake, initiation, quiet, tcp};
+use live::{
+    Program, Raw, TestHub, TestPeer, client_frame, command, get, handshake, initiation, quiet, tcp,
+};
 use peerhub::Config;
 use rustix::process::Signal;
 use rustls::version::{TLS12, TLS13};
@@ -94,9 +96,7 @@ fn peers_with_and_without_tls_meet() {
         assert_eq!(stream.conn.alpn_protocol(), Some(&b"http/1.1"[..]));
         let (mut inside, inside_id) = join(stream, "room");
         let mut outside = TestPeer::join(hub.address, "room");
-        let notify = |to: &str, content: &str| {
-            json!({"type": "notify", "peer": to, "content": content, "name": "n"})
-        };
+        let notify = |to: &str, content: &str| json!({"type": "notify", "peer": to, "content": content, "name": "n"});
         outside.send(notify(&inside_id, "from outside"));
         assert_eq!(expect(&mut inside, "notify")["content"], "from outside");
         let text = notify(&outside.id, "from inside").to_string();
@@ -138,7 +138,9 @@ fn large_messages_come_back_whole() {
     let (mut socket, _) = tungstenite::client("wss://localhost/echo", stream).unwrap();
     let texts: Vec<String> = (0..8).map(|n| n.to_string().repeat(1_000_000)).collect();
     for text in &texts {
-        socket.send(Message::text(text.as_str())).expect("it is taken");
+        socket
+            .send(Message::text(text.as_str()))
+            .expect("it is taken");
     }
     for text in &texts {
         assert!(socket.read().expect("a message").to_text().unwrap() == text);
@@ -185,7 +187,9 @@ fn broken_tls_is_answered_with_an_alert() {
     let (issued, folder) = (Issued::new(), Folder::new("tls-broken"));
     let hub = hub(&issued, &folder, quiet());
     let mut raw = Raw::connect(hub.address);
-    let answer = raw.send(b"\x16\x03\x01\x00\x0c\x01\x00\x00\x08nonsense").rest();
+    let answer = raw
+        .send(b"\x16\x03\x01\x00\x0c\x01\x00\x00\x08nonsense")
+        .rest();
     assert_eq!(answer[..1], [0x15]);
     assert_eq!(answer[5..], [2, 50]);
     assert_eq!(get(hub.address, "/healthz").status, 200);
@@ -222,7 +226,11 @@ fn who_comes_without_tls_is_served_refused_or_sent_on() {
         match status {
             200 => {
                 assert_eq!(upgrade.status, 101);
-                let told = BufReader::new(lines.stream).lines().next().unwrap().unwrap();
+                let told = BufReader::new(lines.stream)
+                    .lines()
+                    .next()
+                    .unwrap()
+                    .unwrap();
                 assert!(told.contains("@PRESENTATION"), "{told}");
                 continue;
             }
@@ -234,7 +242,10 @@ fn who_comes_without_tls_is_served_refused_or_sent_on() {
         }
         assert_eq!(upgrade.status, status);
         let told = String::from_utf8(lines.rest()).unwrap();
-        assert!(told.contains("Come with TLS") && told.ends_with('\n'), "{told}");
+        assert!(
+            told.contains("Come with TLS") && told.ends_with('\n'),
+            "{told}"
+        );
     }
 }
 
@@ -256,7 +267,10 @@ fn a_certificate_is_read_again_on_a_signal() {
     folder.file("cert.pem", &new.cert);
     program.signal(Signal::HUP);
     let told = program.wait_for("stays as it was");
-    assert!(told.contains("the key is not that of the certificate"), "{told}");
+    assert!(
+        told.contains("the key is not that of the certificate"),
+        "{told}"
+    );
     let fresh = client_config(&[&old], &[&TLS13], &[]);
     connect(program.address(), &fresh);
     folder.file("key.pem", &new.key);
@@ -290,12 +304,20 @@ fn a_certificate_is_read_again_when_it_has_changed() {
 #[test]
 fn a_certificate_is_made_on_request() {
     let mut program = Program::start(&["--tls-self-signed"]);
-    let made = program.log.iter().find(|line| line.contains("made a certificate for"));
+    let made = program
+        .log
+        .iter()
+        .find(|line| line.contains("made a certificate for"));
     let made = made.expect("it is told").clone();
     assert!(made.contains("localhost, 127.0.0.1, ::1"), "{made}");
     let (_, fingerprint) = made.split_once("SHA-256 ").expect("a fingerprint");
     assert_eq!(fingerprint.len(), 32 * 3 - 1);
-    assert!(program.log.iter().any(|line| line.contains("open https://127.0.0.1:")));
+    assert!(
+        program
+            .log
+            .iter()
+            .any(|line| line.contains("open https://127.0.0.1:"))
+    );
     // Nobody trusts it, and the hub does not mind being told.
     let config = client_config(&[&Issued::new()], &[&TLS13], &[]);
     assert!(try_connect(program.address(), &config).is_err());
@@ -318,16 +340,46 @@ fn bad_certificates_are_told_at_start_on_one_line() {
     let cut = folder.file("cut.pem", &one.cert[..200]);
     let nothing = folder.0.join("nothing.pem").to_str().unwrap().to_owned();
     let cases: [(&[&str], &str); 11] = [
-        (&["--tls-cert", &cert], "there is no private key in it: name its file with tls-key"),
-        (&["--tls-key", &key], "tls-key: names a key, but no tls-cert"),
-        (&["--tls-cert", &cert, "--tls-key", &other_key], "the key is not that of the certificate"),
-        (&["--tls-cert", &nothing, "--tls-key", &key], "nothing.pem: no such file"),
-        (&["--tls-cert", &cert, "--tls-key", &nothing], "nothing.pem: no such file"),
-        (&["--tls-cert", &text, "--tls-key", &key], "there is no certificate in it"),
-        (&["--tls-cert", &cut, "--tls-key", &key], "cut.pem: it is not PEM"),
-        (&["--tls-cert", &broken, "--tls-key", &key], "the certificate cannot be understood"),
-        (&["--tls-cert", &cert, "--tls-key", &cert], "there is no private key in it"),
-        (&["--tls-cert", &cert, "--tls-key", &key, "--tls-self-signed"], "write only one of them"),
+        (
+            &["--tls-cert", &cert],
+            "there is no private key in it: name its file with tls-key",
+        ),
+        (
+            &["--tls-key", &key],
+            "tls-key: names a key, but no tls-cert",
+        ),
+        (
+            &["--tls-cert", &cert, "--tls-key", &other_key],
+            "the key is not that of the certificate",
+        ),
+        (
+            &["--tls-cert", &nothing, "--tls-key", &key],
+            "nothing.pem: no such file",
+        ),
+        (
+            &["--tls-cert", &cert, "--tls-key", &nothing],
+            "nothing.pem: no such file",
+        ),
+        (
+            &["--tls-cert", &text, "--tls-key", &key],
+            "there is no certificate in it",
+        ),
+        (
+            &["--tls-cert", &cut, "--tls-key", &key],
+            "cut.pem: it is not PEM",
+        ),
+        (
+            &["--tls-cert", &broken, "--tls-key", &key],
+            "the certificate cannot be understood",
+        ),
+        (
+            &["--tls-cert", &cert, "--tls-key", &cert],
+            "there is no private key in it",
+        ),
+        (
+            &["--tls-cert", &cert, "--tls-key", &key, "--tls-self-signed"],
+            "write only one of them",
+        ),
         (&["--plaintext", "refuse"], "nobody can come with TLS"),
     ];
     for (arguments, expected) in cases {
@@ -337,7 +389,10 @@ fn bad_certificates_are_told_at_start_on_one_line() {
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
         let text = String::from_utf8(output.stderr).unwrap();
         let lines: Vec<&str> = text.lines().collect();
-        assert!(lines.len() == 1 && text.contains(expected), "{arguments:?}: {text}");
+        assert!(
+            lines.len() == 1 && text.contains(expected),
+            "{arguments:?}: {text}"
+        );
     }
 }
 

@@ -17,7 +17,8 @@ use support::{Dice, for_each_seed};
 use tls::{Issued, client, client_config};
 
 const ANYWHERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
-const UPGRADE: &[u8] = b"GET /echo HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+const UPGRADE: &[u8] =
+    b"GET /echo HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
     Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 
 fn echoing() -> Config {
@@ -91,7 +92,12 @@ impl Client {
 }
 
 /// An upgrade to the echo and a text, of which everything comes back, and then the close.
-fn converse(hub: &mut TestHub, client: &mut Client, text: &str, mut arrive: impl FnMut(&Wire) -> bool) {
+fn converse(
+    hub: &mut TestHub,
+    client: &mut Client,
+    text: &str,
+    mut arrive: impl FnMut(&Wire) -> bool,
+) {
     let frame = |first: u8, payload: &[u8]| {
         let mut frame = vec![first, 0x80 | 126];
         frame.extend((payload.len() as u16).to_be_bytes());
@@ -181,7 +187,9 @@ fn moody_networks_lose_nothing() {
     let config = client_config(&[&issued], &[&TLS12, &TLS13], &[]);
     for_each_seed(16, |dice| {
         let mut hub = secured(echoing(), &issued);
-        let wire = hub.connect(ANYWHERE, 1 + dice.below(40_000) as usize).unwrap();
+        let wire = hub
+            .connect(ANYWHERE, 1 + dice.below(40_000) as usize)
+            .unwrap();
         let mut client = Client::new(&config, wire);
         // More than a record each way, so that some are held and some unsent.
         converse(&mut hub, &mut client, &"y".repeat(60_000), |wire| {
@@ -309,7 +317,12 @@ fn broken_bytes_break_one_connection() {
             let come = wire.receive(usize::MAX);
             alerts += usize::from(come.first() == Some(&0x15));
             let mut unread = &come[..];
-            while !unread.is_empty() && client.tls.read_tls(&mut unread).is_ok_and(|bytes| bytes > 0) {
+            while !unread.is_empty()
+                && client
+                    .tls
+                    .read_tls(&mut unread)
+                    .is_ok_and(|bytes| bytes > 0)
+            {
                 if client.tls.process_new_packets().is_err() {
                     break;
                 }
@@ -323,7 +336,10 @@ fn broken_bytes_break_one_connection() {
     peer.say("still here");
     peer.wire().arrive(usize::MAX);
     hub.settle(|_| false);
-    assert_eq!(peer.pump(usize::MAX), [Heard::Text("still here".to_owned())]);
+    assert_eq!(
+        peer.pump(usize::MAX),
+        [Heard::Text("still here".to_owned())]
+    );
 }
 
 /// A second hello, or one in the middle of plain HTTP, is not the beginning of TLS.

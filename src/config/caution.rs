@@ -17,10 +17,14 @@ pub fn cautions(config: &Config, bound: &[SocketAddr]) -> Vec<String> {
         let addresses = open.join(" and ");
         let wire = match (config.tls.encrypts_all(), config.tls.is_on()) {
             (true, _) => "",
-            (false, true) => "; the text of those who come without TLS is not encrypted (--plaintext)",
+            (false, true) => {
+                "; the text of those who come without TLS is not encrypted (--plaintext)"
+            }
             (false, false) => "; the text on the wire is not encrypted",
         };
-        lines.push(format!("open to the network: whoever reaches {addresses} can join{wire}"));
+        lines.push(format!(
+            "open to the network: whoever reaches {addresses} can join{wire}"
+        ));
         if config.debout {
             lines.push("open to the network: the debug stream (--debout) shows every client what the others send".to_owned());
         }

@@ -618,7 +618,11 @@ mod tests {
     /// Reads the two sources, since the compiler cannot count fields.
     #[test]
     fn every_field_has_one_setting() {
-        let structs = concat!(include_str!("mod.rs"), include_str!("dialects.rs"), include_str!("tls.rs"));
+        let structs = concat!(
+            include_str!("mod.rs"),
+            include_str!("dialects.rs"),
+            include_str!("tls.rs")
+        );
         let table = include_str!("table.rs");
         for (opening, prefix) in [
             ("pub struct Config {", "config."),

@@ -232,7 +232,11 @@ mod tests {
             (&FILE, &[("/a b/c", "/a b/c")], &[""]),
             (
                 &PLAINTEXT,
-                &[("serve", "serve"), (" Refuse", "refuse"), ("redirect", "redirect")],
+                &[
+                    ("serve", "serve"),
+                    (" Refuse", "refuse"),
+                    ("redirect", "redirect"),
+                ],
                 &["", "no", "serve,refuse"],
             ),
             (

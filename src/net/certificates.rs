@@ -63,9 +63,7 @@ impl Certificates {
         let wrong = |problem: &str| Err(StartError(problem.to_owned()));
         let files = match (&tls.cert, &tls.key, tls.self_signed) {
             (Some(_), _, true) => {
-                return wrong(
-                    "tls-self-signed: there is a tls-cert too: write only one of them",
-                );
+                return wrong("tls-self-signed: there is a tls-cert too: write only one of them");
             }
             (None, Some(_), _) => {
                 return wrong("tls-key: names a key, but no tls-cert names its certificate");
@@ -202,7 +200,10 @@ impl Files {
         })?;
         let config = with(chain, key, ticketer).map_err(|error| match error {
             Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
-                format!("{key_place}: the key is not that of the certificate in {}", self.cert.display())
+                format!(
+                    "{key_place}: the key is not that of the certificate in {}",
+                    self.cert.display()
+                )
             }
             Error::InvalidCertificate(_) => {
                 format!("{cert_place}: the certificate cannot be understood: {error}")
@@ -231,7 +232,9 @@ fn read(path: &Path) -> Result<Vec<u8>, String> {
 
 /// A certificate for this machine and the addresses that it listens on.
 fn make(config: &Config, ticketer: &Arc<dyn ProducesTickets>) -> Result<ServerConfig, String> {
-    let mut names = ["localhost", "127.0.0.1", "::1"].map(str::to_owned).to_vec();
+    let mut names = ["localhost", "127.0.0.1", "::1"]
+        .map(str::to_owned)
+        .to_vec();
     for address in &config.listen {
         let name = address.ip().to_string();
         if !address.ip().is_unspecified() && !names.contains(&name) {
@@ -239,7 +242,9 @@ fn make(config: &Config, ticketer: &Arc<dyn ProducesTickets>) -> Result<ServerCo
         }
     }
     let told = names.join(", ");
-    let cannot = |error: &dyn std::fmt::Display| format!("tls-self-signed: cannot make a certificate: {error}");
+    let cannot = |error: &dyn std::fmt::Display| {
+        format!("tls-self-signed: cannot make a certificate: {error}")
+    };
     let made = rcgen::generate_simple_self_signed(names).map_err(|error| cannot(&error))?;
     let certificate = made.cert.der().clone();
     let fingerprint = fingerprint(&certificate);

@@ -176,7 +176,11 @@ impl Server {
     pub fn stop_on_signals(&mut self) -> io::Result<()> {
         let mut signals = Signals::new([SIGINT, SIGTERM])?;
         // Without a file to read, SIGHUP is what it is to any program: the terminal is gone.
-        if self.certificates.as_ref().is_some_and(Certificates::are_from_files) {
+        if self
+            .certificates
+            .as_ref()
+            .is_some_and(Certificates::are_from_files)
+        {
             signals.add_signal(SIGHUP)?;
         }
         let readable = Interest::READABLE;
@@ -254,7 +258,9 @@ impl Server {
         let times = [
             self.switchboard.next_tick(),
             self.keeper.next_deadline(),
-            self.certificates.as_ref().and_then(Certificates::next_deadline),
+            self.certificates
+                .as_ref()
+                .and_then(Certificates::next_deadline),
             accept_at,
             drain_ends,
         ];

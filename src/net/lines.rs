@@ -8,6 +8,7 @@ use super::conn::{Life, Party, Speech};
 use super::floor::Floor;
 use super::switchboard::Switchboard;
 use crate::config::Plaintext;
+use crate::dialect::netpeer;
 use crate::hub::command::PeerFault;
 use crate::index::{ConnKey, Key};
 use crate::wire::{LineTooLong, Lines};
@@ -95,8 +96,7 @@ impl<S: Socket> Floor<S> {
         let member = self.with_worlds(|worlds, lent| worlds.join_lines(arrival, lent));
         self.enter(key, member);
         if self.conns[key.index()].tls.is_none() && self.plaintext != Plaintext::Serve {
-            let fault = PeerFault::new("E_PLAINTEXT", "Come with TLS.".to_owned());
-            self.overrun(key, fault);
+            self.overrun(key, netpeer::without_tls());
         }
     }
 

@@ -6,14 +6,14 @@
 //! socket did not take: nothing else, so an idle one has no buffer at all. Who sends what is no TLS gets the alert that TLS
 //! has for it. Rules: RFC 8446 and RFC 5246.
 
-use super::out_queue::{Flushed, Frames, OutQueue};
-use rustls::Error;
 use super::Socket;
 use super::conn::{Life, Speech};
 use super::floor::Floor;
 use super::log_limit::limited;
+use super::out_queue::{Flushed, Frames, OutQueue};
 use crate::index::ConnKey;
 use log::{Level, debug};
+use rustls::Error;
 use rustls::server::{ServerConfig, ServerConnectionData, UnbufferedServerConnection};
 use rustls::unbuffered::{
     ConnectionState, EncodeError, EncodeTlsData, EncryptError, UnbufferedStatus, WriteTraffic,
@@ -310,7 +310,9 @@ impl Tls {
         if !self.took_leave {
             self.took_leave = true;
             let mut unsent = std::mem::take(&mut self.unsent);
-            let said = self.seal(&mut unsent, 0, |traffic, room| traffic.queue_close_notify(room));
+            let said = self.seal(&mut unsent, 0, |traffic, room| {
+                traffic.queue_close_notify(room)
+            });
             self.unsent = unsent;
             // Whose handshake has not come so far needs no word.
             let _ = said;
@@ -332,14 +334,20 @@ impl Tls {
             match state {
                 Ok(ConnectionState::WriteTraffic(mut traffic)) => {
                     let mut exhausted = false;
-                    append(sealed, plain_bytes + Self::OVERHEAD_BYTES, |room| match write(&mut traffic, room) {
-                        Ok(bytes) => Ok(bytes),
-                        Err(EncryptError::InsufficientSize(needed)) => Err(needed.required_size),
-                        Err(EncryptError::EncryptExhausted) => {
-                            exhausted = true;
-                            Ok(0)
-                        }
-                    });
+                    append(
+                        sealed,
+                        plain_bytes + Self::OVERHEAD_BYTES,
+                        |room| match write(&mut traffic, room) {
+                            Ok(bytes) => Ok(bytes),
+                            Err(EncryptError::InsufficientSize(needed)) => {
+                                Err(needed.required_size)
+                            }
+                            Err(EncryptError::EncryptExhausted) => {
+                                exhausted = true;
+                                Ok(0)
+                            }
+                        },
+                    );
                     return match exhausted {
                         false => Ok(()),
                         true => Err(io::Error::other("the keys of TLS are used up")),
@@ -365,8 +373,9 @@ impl<S: Write> Sink<'_, S> {
         }
         let sealed = &mut self.bench.outgoing;
         sealed.clear();
-        self.tls
-            .seal(sealed, plain.len(), |traffic, room| traffic.encrypt(plain, room))?;
+        self.tls.seal(sealed, plain.len(), |traffic, room| {
+            traffic.encrypt(plain, room)
+        })?;
         let mut from = 0;
         while from < sealed.len() {
             match self.socket.write(&sealed[from..]) {
@@ -412,7 +421,8 @@ impl<S: Write> Write for Sink<'_, S> {
         'slices: for slice in slices {
             let mut rest: &[u8] = slice;
             while !rest.is_empty() {
-                let (piece, others) = rest.split_at(rest.len().min(Tls::RECORD_BYTES - plain.len()));
+                let (piece, others) =
+                    rest.split_at(rest.len().min(Tls::RECORD_BYTES - plain.len()));
                 plain.extend_from_slice(piece);
                 rest = others;
                 taken += piece.len();

@@ -13,7 +13,8 @@ pub(super) fn answer(plaintext: Plaintext, head: &Head<'_>) -> Option<Response> 
         Plaintext::Redirect => head.header_text("host").filter(|host| is_place(host)),
     };
     let Some(place) = place else {
-        let text = "Come with TLS: write https:// instead of http://, and wss:// instead of ws://.\n";
+        let text =
+            "Come with TLS: write https:// instead of http://, and wss:// instead of ws://.\n";
         return Some(Response::text(400, text));
     };
     let query = head.query.map(|query| format!("?{query}"));
@@ -41,7 +42,10 @@ mod tests {
             let request = format!("GET {target} HTTP/1.1\r\nHost: {host}\r\n\r\n");
             let (head, _) = parse_head(request.as_bytes(), 4096).unwrap().unwrap();
             let response = answer(plaintext, &head)?;
-            let location = response.headers.iter().find(|(name, _)| *name == "Location");
+            let location = response
+                .headers
+                .iter()
+                .find(|(name, _)| *name == "Location");
             Some((response.status, location.map(|(_, url)| url.to_string())))
         };
         let to = |url: &str| Some((308, Some(url.to_owned())));

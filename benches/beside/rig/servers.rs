@@ -125,7 +125,9 @@ impl Server {
             Make::Peerhub(_) | Make::SealedPeerhub(_) if case.is_peerjs => Some(Speech::PeerJs),
             Make::PeerServer => case.is_peerjs.then_some(Speech::PeerJs),
             _ if case.is_peerjs => None,
-            Make::Peerhub(_) | Make::SealedPeerhub(_) | Make::NodeWs | Make::Bun => Some(Speech::Ok),
+            Make::Peerhub(_) | Make::SealedPeerhub(_) | Make::NodeWs | Make::Bun => {
+                Some(Speech::Ok)
+            }
             Make::Original => {
                 let count = self.load(case).client_count();
                 (count <= 1 + ORIGINAL_CLIENTS_MOST).then_some(Speech::Ok)
@@ -158,7 +160,9 @@ impl Server {
         };
         match &self.make {
             Make::Floor(_) => None,
-            Make::Peerhub(path) | Make::SealedPeerhub(path) => (!path.exists()).then(|| format!("{}", path.display())),
+            Make::Peerhub(path) | Make::SealedPeerhub(path) => {
+                (!path.exists()).then(|| format!("{}", path.display()))
+            }
             Make::NodeWs => npm("ws"),
             Make::Bun => match bun() {
                 Some(_) => None,

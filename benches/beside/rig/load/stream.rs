@@ -136,6 +136,8 @@ impl ServerCertVerifier for Credulous {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         let provider = default_provider();
-        provider.signature_verification_algorithms.supported_schemes()
+        provider
+            .signature_verification_algorithms
+            .supported_schemes()
     }
 }
