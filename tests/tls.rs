@@ -413,9 +413,8 @@ fn slow_readers_and_the_end_are_as_without_tls() {
     assert!(ended, "it is cut off");
     hub.ask_to_stop();
     let close = loop {
-        match polite.read().expect("a close") {
-            Message::Close(frame) => break frame.expect("a code"),
-            _ => {}
+        if let Message::Close(frame) = polite.read().expect("a close") {
+            break frame.expect("a code");
         }
     };
     assert_eq!(u16::from(close.code), 1001);
