@@ -67,6 +67,7 @@ fn other_value(setting: &Setting) -> &'static str {
                 "HEX" => "0123456789abcdef0123456789abcdef01234567",
                 "URL" => "ws://relay.example.org:8000/peer-relay",
                 "ORIGIN" => "https://app.example.org,https://*.example.org:8443",
+                "serve|refuse|redirect" => "refuse",
                 "ADDR|RANGE" => "10.0.0.0/8,loopback",
                 _ => "plain",
             }

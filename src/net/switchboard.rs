@@ -13,6 +13,7 @@ use super::log_limit::LogLimit;
 use super::out_queue::Frames;
 use super::rate::Tariff;
 use super::sources::Sources;
+use super::tls::{Bench, Tls};
 use super::turns::Turns;
 use crate::config::{Config, Proxies};
 use crate::dialect::ok::{self, user_id::UserIdCipher};
@@ -24,10 +25,12 @@ use crate::index::{ConnKey, Key, TimerKey};
 use crate::web::Web;
 use crate::wheel::Wheel;
 use crate::wire::Parser;
+use rustls::server::ServerConfig;
 use slab::Slab;
 use std::collections::VecDeque;
 use std::hash::RandomState;
 use std::net::{IpAddr, Ipv6Addr};
+use std::sync::Arc;
 
 /// The present, as the driver sees it once in each tick.
 #[derive(Clone, Copy, Debug)]
@@ -137,6 +140,9 @@ impl<S: Socket> Switchboard<S> {
                 reader: ok::Reader::new(limits.clone(), cipher),
                 writer: ok::Writer::new(config.remote_address, limits.queue_bytes),
                 web: Web::new(env!("CARGO_PKG_VERSION"), clock, &config),
+                tls: None,
+                plaintext: config.tls.plaintext(),
+                bench: Bench::default(),
                 proxies: Proxies::new(&config.trusted_proxies)
                     .expect("checked settings hold no bad proxies"),
                 connections_max: limits.connections.min(connections_max).min(Hub::CAPACITY),
@@ -179,6 +185,13 @@ impl<S: Socket> Switchboard<S> {
                 config,
             },
         }
+    }
+
+    /// From now on connections that begin with TLS are served with this certificate; those that are there keep theirs.
+    pub fn secure(&mut self, tls: Arc<ServerConfig>) {
+        let bytes = self.input.len().max(Tls::PLAIN_BYTES_MAX);
+        self.input.resize(bytes, 0);
+        self.floor.tls = Some(tls);
     }
 
     /// Begins a tick.
@@ -304,7 +317,9 @@ impl<S: Socket> Switchboard<S> {
             .conns
             .iter()
             .filter_map(|(_, conn)| conn.put_off.as_ref());
-        let put_off_bytes_max = Turns::put_off_bytes_max(floor.conns.len(), self.input.len());
+        let sealed_conns = floor.conns.iter().filter(|(_, conn)| conn.tls.is_some());
+        let put_off_bytes_max = Turns::put_off_bytes_max(floor.conns.len(), self.input.len())
+            + sealed_conns.count() * Tls::PLAIN_BYTES_MAX;
         assert!(put_off.map(|bytes| bytes.len()).sum::<usize>() <= put_off_bytes_max);
         assert_eq!(peers, floor.hub.peer_count(), "a peer has one connection");
         assert_eq!(members, floor.worlds.member_count(), "nor has a member two");
