@@ -24,7 +24,9 @@ fn wish(flags: &[&str], variables: &[(&str, &str)]) -> Result<Wish, ConfigError>
 
 fn served(flags: &[&str], variables: &[(&str, &str)]) -> (Config, Vec<String>) {
     match wish(flags, variables) {
-        Ok(Wish::Serve { config, remarks }) => (*config, remarks),
+        Ok(Wish::Serve {
+            config, remarks, ..
+        }) => (*config, remarks),
         other => panic!("{flags:?} {variables:?}: {other:?}"),
     }
 }
@@ -49,13 +51,17 @@ fn other_value(setting: &Setting) -> &'static str {
         (Form::Time(..), _) => "121s",
         (Form::Size(..), _) => "3KiB",
         (Form::Count(..), _) => "77",
-        (Form::Scope(_), _) => "linkage",
-        (Form::Choice(_), _) => "require",
+        (Form::Choice(place), default) => place(&mut Config::default())
+            .words()
+            .split('|')
+            .find(|word| *word != default)
+            .expect("a choice has more than one word"),
         (Form::Addresses(_), _) => "127.0.0.2:1,[::1]:2",
         (Form::Secret(_) | Form::Secrets(_), _) => "correct horse",
         (Form::Text(_, word) | Form::Maybe(_, word) | Form::Texts(_, word), _) => {
             match word.placeholder {
                 "KEY" => "mine,yours",
+                "KIND" => "messages,notifies",
                 "PATH" => "/my/app",
                 "JSON" => r#"{"round":[1,"two"]}"#,
                 "HEX" => "0123456789abcdef0123456789abcdef01234567",
@@ -79,7 +85,7 @@ fn in_file(setting: &Setting, value: &str) -> String {
             value.replace(',', "\", \"")
         ),
         Form::Secrets(_) => format!("{} = [\"{value}\"]\n", setting.name),
-        Form::Time(..) | Form::Size(..) | Form::Scope(_) | Form::Choice(_) | Form::Secret(_) => {
+        Form::Time(..) | Form::Size(..) | Form::Choice(_) | Form::Secret(_) => {
             format!("{} = \"{value}\"\n", setting.name)
         }
     }
@@ -999,7 +1005,7 @@ fn the_binary_answers_a_mistake_with_one_line_and_exit_code_2() {
         (
             vec![],
             vec![("PEERHUB_SCOPE", "all")],
-            "peerhub: PEERHUB_SCOPE: \"all\" is not a scope: write hub or linkage\n".to_owned(),
+            "peerhub: PEERHUB_SCOPE: \"all\" is no choice here: write hub or linkage\n".to_owned(),
         ),
         (
             vec!["--config", &file],
@@ -1021,7 +1027,7 @@ fn the_binary_answers_a_mistake_with_one_line_and_exit_code_2() {
         (
             vec!["--print-config", "--scope=all"],
             vec![],
-            "peerhub: --scope: \"all\" is not a scope: write hub or linkage\n".to_owned(),
+            "peerhub: --scope: \"all\" is no choice here: write hub or linkage\n".to_owned(),
         ),
     ];
     for (flags, variables, expected) in cases {

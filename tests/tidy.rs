@@ -460,7 +460,6 @@ fn hash_walks(source: &Source) -> Vec<String> {
         "drain",
         "retain",
         "extract_if",
-        "iter_hash",
     ];
     let code = source.tested_code();
     let mut complaints = Vec::new();

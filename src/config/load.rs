@@ -20,6 +20,8 @@ pub enum Wish {
     Serve {
         /// The settings, checked.
         config: Box<Config>,
+        /// Whether somebody has chosen the addresses to listen on, be it by the file.
+        listen_chosen: bool,
         /// What looks like a mistake but need not be one, a line each, for the log.
         remarks: Vec<String>,
     },
@@ -85,6 +87,7 @@ pub fn load(
     loading.remark_unknown(&variables);
     Ok(Wish::Serve {
         config: Box::new(loading.config),
+        listen_chosen: loading.origins.contains_key("listen"),
         remarks: loading.remarks,
     })
 }
@@ -231,7 +234,6 @@ impl Loading {
                 | Form::Time(..)
                 | Form::Size(..)
                 | Form::Count(..)
-                | Form::Scope(_)
                 | Form::Choice(_)
                 | Form::Addresses(_)
                 | Form::Text(..)

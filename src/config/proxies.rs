@@ -3,7 +3,6 @@
 //! Pure. Read once from the settings `trusted-proxy` and `proxy-protocol`; asked by `net` for every connection. Problems are worded to follow the
 //! setting's name, as everywhere in this room.
 
-use super::settings::Choice;
 use super::value::quote;
 use ipnet::{IpNet, Ipv4Net};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -65,31 +64,6 @@ pub enum ProxyProtocol {
     Accept,
     /// Who does not is closed.
     Require,
-}
-
-impl Choice for ProxyProtocol {
-    fn names(&self) -> &'static str {
-        "off|accept|require"
-    }
-
-    fn name(&self) -> &'static str {
-        match self {
-            ProxyProtocol::Off => "off",
-            ProxyProtocol::Accept => "accept",
-            ProxyProtocol::Require => "require",
-        }
-    }
-
-    fn choose(&mut self, name: &str) -> bool {
-        let all = [
-            ProxyProtocol::Off,
-            ProxyProtocol::Accept,
-            ProxyProtocol::Require,
-        ];
-        let found = all.into_iter().find(|one| one.name() == name);
-        *self = found.unwrap_or(*self);
-        found.is_some()
-    }
 }
 
 /// An address or a range; one of IPv4 in IPv6 is the one of IPv4.

@@ -170,9 +170,7 @@ fn toml_line(setting: &Setting, config: &Config) -> String {
         Form::Time(..) | Form::Size(..) if shown.bytes().all(|byte| byte.is_ascii_digit()) => {
             format!("{name} = {shown}")
         }
-        Form::Time(..) | Form::Size(..) | Form::Scope(_) | Form::Choice(_) => {
-            format!("{name} = \"{shown}\"")
-        }
+        Form::Time(..) | Form::Size(..) | Form::Choice(_) => format!("{name} = \"{shown}\""),
         Form::Addresses(_) | Form::Texts(..) => {
             let quoted: Vec<String> = shown
                 .split(',')

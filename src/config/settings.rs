@@ -5,7 +5,7 @@
 
 use super::value::{self, quote};
 use super::word::Word;
-use super::{Config, Scope};
+use super::{Choice, Config};
 use std::net::SocketAddr;
 
 /// One setting.
@@ -42,6 +42,8 @@ pub enum Group {
     Times,
     /// Bounds.
     Bounds,
+    /// Rates.
+    Rates,
 }
 
 /// What a setting's values look like, and its place in a [`Config`].
@@ -55,11 +57,9 @@ pub enum Form {
     Size(fn(&mut Config) -> &mut usize, Range),
     /// A number of things.
     Count(fn(&mut Config) -> &mut usize, Range),
-    /// `hub` or `linkage`.
-    Scope(fn(&mut Config) -> &mut Scope),
     /// One or more addresses with ports.
     Addresses(fn(&mut Config) -> &mut Vec<SocketAddr>),
-    /// One of a few names.
+    /// One of a few words.
     Choice(fn(&mut Config) -> &mut dyn Choice),
     /// Text that is never shown, or the path of a file that holds it.
     Secret(fn(&mut Config) -> &mut Option<String>),
@@ -71,18 +71,6 @@ pub enum Form {
     Maybe(fn(&mut Config) -> &mut Option<String>, Word),
     /// Any number of texts, without commas in them.
     Texts(fn(&mut Config) -> &mut Vec<String>, Word),
-}
-
-/// A value that is one of a few names.
-pub trait Choice {
-    /// The names, with bars in between.
-    fn names(&self) -> &'static str;
-
-    /// The name that is chosen.
-    fn name(&self) -> &'static str;
-
-    /// Chooses by name; false, and nothing is changed, if there is none such.
-    fn choose(&mut self, name: &str) -> bool;
 }
 
 /// The numbers that a setting may have, both ends included.
@@ -141,7 +129,6 @@ impl Setting {
             Form::Time(place, _) => *place(config) = value::read_time(text)?,
             Form::Size(place, _) => *place(config) = whole(value::read_size(text)?),
             Form::Count(place, _) => *place(config) = whole(value::read_count(text)?),
-            Form::Scope(place) => *place(config) = read_scope(text)?,
             Form::Addresses(place) => {
                 *place(config) = value::read_addresses(texts.iter().map(String::as_str))?
             }
@@ -165,7 +152,7 @@ impl Setting {
     pub fn check(&self, config: &Config) -> Result<(), String> {
         let mut config = config.clone();
         let (number, range) = match &self.form {
-            Form::Switch(_) | Form::Scope(_) | Form::Choice(_) => return Ok(()),
+            Form::Switch(_) | Form::Choice(_) => return Ok(()),
             Form::Addresses(place) => return check_addresses(place(&mut config)),
             Form::Secret(place) => {
                 return place(&mut config).as_deref().map_or(Ok(()), check_secret);
@@ -200,7 +187,6 @@ impl Setting {
             Form::Switch(place) => place(&mut config).to_string(),
             Form::Time(place, _) => show(*place(&mut config)),
             Form::Size(place, _) | Form::Count(place, _) => show(*place(&mut config) as u64),
-            Form::Scope(place) => scope_name(*place(&mut config)).to_owned(),
             Form::Addresses(place) => {
                 let shown: Vec<String> = place(&mut config)
                     .iter()
@@ -208,7 +194,7 @@ impl Setting {
                     .collect();
                 shown.join(",")
             }
-            Form::Choice(place) => place(&mut config).name().to_owned(),
+            Form::Choice(place) => place(&mut config).word().to_owned(),
             Form::Secret(place) => place(&mut config).as_ref().map_or("", |_| "set").to_owned(),
             Form::Secrets(place) => place(&mut config).first().map_or("", |_| "set").to_owned(),
             Form::Text(place, _) => place(&mut config).clone(),
@@ -232,7 +218,6 @@ impl Setting {
                 Some(range.describe(self.number_shower()))
             }
             Form::Switch(_)
-            | Form::Scope(_)
             | Form::Choice(_)
             | Form::Addresses(_)
             | Form::Secret(_)
@@ -255,8 +240,7 @@ impl Setting {
             Form::Time(..) => "TIME",
             Form::Size(..) => "SIZE",
             Form::Count(..) => "COUNT",
-            Form::Scope(_) => "hub|linkage",
-            Form::Choice(place) => place(&mut Config::default()).names(),
+            Form::Choice(place) => place(&mut Config::default()).words(),
             Form::Addresses(_) => "ADDR:PORT",
             Form::Secret(_) | Form::Secrets(_) => "TEXT|FILE",
             Form::Text(_, word) | Form::Maybe(_, word) | Form::Texts(_, word) => word.placeholder,
@@ -269,7 +253,6 @@ impl Setting {
             Form::Size(..) => value::show_size,
             Form::Count(..)
             | Form::Switch(_)
-            | Form::Scope(_)
             | Form::Choice(_)
             | Form::Addresses(_)
             | Form::Secret(_)
@@ -293,6 +276,7 @@ impl Group {
             Group::Peero => "peero",
             Group::Times => "Times (TIME is 250ms, 10s, 2m, 1h or a bare number of milliseconds)",
             Group::Bounds => "Bounds (SIZE is a number of bytes, or 64KiB, 1MiB, 1MB)",
+            Group::Rates => "Rates (each is off unless set)",
         }
     }
 }
@@ -307,30 +291,13 @@ fn whole(number: u64) -> usize {
     usize::try_from(number).unwrap_or(usize::MAX)
 }
 
-fn read_scope(text: &str) -> Result<Scope, String> {
-    let wanted = text.trim();
-    let known = [Scope::Hub, Scope::Linkage];
-    let found = known
-        .into_iter()
-        .find(|scope| scope_name(*scope).eq_ignore_ascii_case(wanted));
-    found.ok_or_else(|| format!("{} is not a scope: write hub or linkage", quote(text)))
-}
-
-fn scope_name(scope: Scope) -> &'static str {
-    match scope {
-        Scope::Hub => "hub",
-        Scope::Linkage => "linkage",
-    }
-}
-
 fn choose(choice: &mut dyn Choice, text: &str) -> Result<(), String> {
     match choice.choose(&text.trim().to_ascii_lowercase()) {
         true => Ok(()),
-        false => Err(format!(
-            "{} is not known here: write {}",
-            quote(text),
-            choice.names().replace('|', " or ")
-        )),
+        false => {
+            let right = choice.words().replace('|', " or ");
+            Err(format!("{} is no choice here: write {right}", quote(text)))
+        }
     }
 }
 

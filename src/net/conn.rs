@@ -7,6 +7,7 @@ use super::Socket;
 use super::dialling::Dialling;
 use super::out_queue::OutQueue;
 use super::proxied::Proxied;
+use super::watch::Watch;
 use crate::dialect::Member;
 use crate::index::{Key, PeerKey, TimerKey};
 use crate::wire::{Lines, Session};
@@ -35,6 +36,10 @@ pub(super) struct Conn<S> {
     pub(super) is_v6_loopback: bool,
     /// The one deadline that a connection has at a time; what it means depends on speech and life.
     pub(super) timer: TimerKey,
+    /// What is noted of it if it is not simply well.
+    pub(super) watch: Option<Box<Watch>>,
+    /// What the account of memory has down for it.
+    pub(super) weighed_bytes: usize,
     /// Bytes that have been read and wait for the next turn, since they made too much work in the last one.
     pub(super) put_off: Option<Box<[u8]>>,
     /// The socket may have bytes to read.
@@ -104,6 +109,8 @@ pub(super) enum Life {
     Terminating,
     /// It came when there was no place for it, and stays only for the answer that says so.
     Refused,
+    /// A close frame has been queued, since the hub is being stopped. What the peer sends before its own is still heard.
+    Leaving,
     /// A close frame has been queued; the peer's is awaited.
     Closing,
     /// When everything is written it is over.
@@ -132,6 +139,8 @@ impl<S: Socket> Conn<S> {
             counted: false,
             is_v6_loopback: false,
             timer: TimerKey::NONE,
+            watch: None,
+            weighed_bytes: 0,
             put_off: None,
             readable: true,
             read_closed: false,
@@ -194,8 +203,13 @@ impl<S: Socket> Conn<S> {
         matches!(self.life, Life::Open | Life::Terminating)
     }
 
+    /// Whether messages go in.
+    pub(super) fn gives_messages(&self) -> bool {
+        self.takes_messages() || self.life == Life::Leaving
+    }
+
     /// Whether what comes in is looked at.
     pub(super) fn listens(&self) -> bool {
-        self.takes_messages() || matches!(self.life, Life::Refused | Life::Closing)
+        self.gives_messages() || matches!(self.life, Life::Refused | Life::Closing)
     }
 }

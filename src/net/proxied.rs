@@ -5,7 +5,7 @@
 
 use super::Socket;
 use super::conn::{Conn, Life};
-use super::floor::{CROWDED, Floor};
+use super::floor::Floor;
 use super::switchboard::{Switchboard, plain_address};
 use crate::config::ProxyProtocol;
 use crate::index::ConnKey;
@@ -32,6 +32,16 @@ pub(super) enum Proxied {
 
 /// Bytes that are read at once while the header is awaited: with what is held back, they fit the least read buffer.
 pub(super) const PROXIED_READ_BYTES: usize = (1 << 10) - UNDECIDED_BYTES_MAX;
+
+impl Proxied {
+    /// Bytes of memory that an incomplete header takes.
+    pub(super) fn held_bytes(&self) -> usize {
+        match self {
+            Proxied::Awaited(begun) => begun.capacity(),
+            Proxied::Named { .. } | Proxied::Nameless => 0,
+        }
+    }
+}
 
 impl<S> Conn<S> {
     /// Whether a header must come, or may, before anything else.
@@ -127,11 +137,11 @@ impl<S: Socket> Floor<S> {
         if conn.life == Life::Refused {
             return;
         }
-        if !self.is_crowded(remote) {
+        let Some(why) = self.refusal_of_address(remote) else {
             self.conns[key.index()].counted = self.count(remote);
             return;
-        }
-        self.turn_away(remote, CROWDED);
+        };
+        self.turn_away(remote, why);
         match self.refused_conns < Switchboard::<S>::REFUSED_MAX {
             true => self.refuse(key),
             false => self.kill(key),

@@ -128,7 +128,9 @@ impl World {
             Heard::Close(code, reason) => {
                 let code = code.expect("the hub gives a reason for closing");
                 let known = matches!(code, 1000 | 1001 | 1002 | 1007 | 1009 | 4409 | 4410);
-                assert!(known, "{code} {reason}");
+                // Garbage may be the beginning of a message that never ends.
+                let late = code == 1008 && self.clients[number].mute;
+                assert!(known || late, "{code} {reason}");
             }
             Heard::Refused(status) => {
                 assert_eq!(status, 503, "only want of room turns a client away");

@@ -532,9 +532,14 @@ impl Program {
     }
 
     /// Starts a command and waits until it listens.
-    pub fn run(mut command: Command) -> Program {
+    pub fn run(command: Command) -> Program {
+        Program::run_with(command, Stdio::null())
+    }
+
+    /// The same with this as its standard input.
+    pub fn run_with(mut command: Command, input: Stdio) -> Program {
         let mut child = command
-            .stdin(Stdio::null())
+            .stdin(input)
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
