@@ -5,7 +5,9 @@
     reason = "each test file is a crate of its own and uses its own part of this"
 )]
 
+use rustls::crypto::CryptoProvider;
 use rustls::crypto::ring::default_provider;
+use rustls::crypto::ring::kx_group::SECP256R1;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{
@@ -55,7 +57,12 @@ pub fn client_config(
     for issued in trusted {
         roots.add(issued.der()).unwrap();
     }
-    let builder = ClientConfig::builder_with_provider(Arc::new(default_provider()));
+    // The only group of ring's that is as fast in a build without optimisation.
+    let provider = CryptoProvider {
+        kx_groups: vec![SECP256R1],
+        ..default_provider()
+    };
+    let builder = ClientConfig::builder_with_provider(Arc::new(provider));
     let mut config = builder
         .with_protocol_versions(versions)
         .unwrap()
