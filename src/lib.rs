@@ -55,6 +55,10 @@
 //! - *span*: a piece of the bytes that a tick has to say; *backlog*: what a socket did not take
 //! - *fault*: a peer's mistake; *condemned*: over, and removed by the next reap
 
+// Tests and fuzz targets share their false sockets, which name the crate as tests do.
+#[cfg(feature = "fuzzing")]
+extern crate self as peerhub;
+
 pub mod config;
 pub mod dialect;
 #[cfg(feature = "fuzzing")]

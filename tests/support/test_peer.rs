@@ -37,6 +37,8 @@ enum Stage {
 pub enum Heard {
     /// A text message.
     Text(String),
+    /// A binary message: only what is echoed is one.
+    Binary(Vec<u8>),
     /// A ping, and whether it was answered.
     Ping,
     /// A pong with its payload.
@@ -258,6 +260,7 @@ impl TestPeer {
             0x81 => heard.push(Heard::Text(
                 String::from_utf8(payload).expect("a text is UTF-8"),
             )),
+            0x82 => heard.push(Heard::Binary(payload)),
             0x88 => {
                 let code = payload.first_chunk().map(|&code| u16::from_be_bytes(code));
                 let reason = payload.get(2..).unwrap_or_default().to_vec();
