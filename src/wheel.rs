@@ -17,6 +17,7 @@
 use crate::index::Arena;
 use crate::index::TimerKey;
 use crate::index::{Linked, Links, List};
+use crate::planted;
 
 /// Timers that carry a `T` each and are named by [`TimerKey`]s.
 ///
@@ -89,7 +90,11 @@ impl<T> Wheel<T> {
     /// # Panics
     /// With 2^24 - 1 timers armed; the caller bounds their count.
     pub fn arm(&mut self, at_ms: u64, what: T) -> TimerKey {
-        let tick = at_ms.div_ceil(self.resolution_ms).max(self.tick);
+        let tick = match planted::bug("deadline-rounded-down") {
+            false => at_ms.div_ceil(self.resolution_ms),
+            true => at_ms / self.resolution_ms,
+        };
+        let tick = tick.max(self.tick);
         let key = self.nodes.insert(Node {
             what,
             tick,
@@ -129,7 +134,7 @@ impl<T> Wheel<T> {
             while let Some(key) = slot.pop_front(&mut self.nodes) {
                 if place.level == 0 {
                     due.push(self.nodes.remove(key).what);
-                } else {
+                } else if slot.is_empty() || !planted::bug("cascade-loses") {
                     let tick = self.nodes[key].tick;
                     debug_assert!(Place::of(tick, start).level < place.level);
                     self.link(key, tick);

@@ -16,6 +16,7 @@ use crate::hub::event::Outbox;
 use crate::hub::id::{FreshIds, Id};
 use crate::hub::{Hub, Millis};
 use crate::index::{ConnKey, Key, PeerKey, TimerKey};
+use crate::planted;
 use crate::web::{HubStatus, Web};
 use crate::wheel::Wheel;
 use crate::wire::frame;
@@ -350,7 +351,7 @@ impl<S: Socket> Floor<S> {
     fn remove(&mut self, key: ConnKey) {
         self.disarm(key);
         let conn = self.conns.remove(key.index());
-        if conn.refused {
+        if conn.refused && !planted::bug("refused-for-ever") {
             self.refused_conns -= 1;
         }
         if conn.counted
@@ -368,7 +369,7 @@ impl<S: Socket> Floor<S> {
         let mut dirty = std::mem::take(&mut self.dirty);
         for key in dirty.drain(..) {
             if let Some(conn) = self.conns.get_mut(key.index()) {
-                conn.dirty = false;
+                conn.dirty = planted::bug("dirty-kept") && conn.write_blocked;
                 self.flush_one(key);
             }
         }

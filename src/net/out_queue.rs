@@ -6,6 +6,7 @@
 //! nothing to say costs 24 bytes. What a slow reader leaves behind is shared with the others if it is large, and copied
 //! if keeping it shared would hold on to much more than is waiting.
 
+use crate::planted;
 use std::collections::VecDeque;
 use std::io::{self, IoSlice, Write};
 use std::ops::Range;
@@ -289,10 +290,14 @@ impl Backlog {
                 chunk.extend_from_slice(copied);
                 waiting.end = chunk.len();
             }
-            Some(_) | None => self.segments.push_back(Segment {
-                waiting: 0..copied.len(),
-                chunk: Arc::new(copied.to_vec()),
-            }),
+            Some(_) | None => {
+                let waiting = 0..copied.len();
+                let chunk = Arc::new(copied.to_vec());
+                match planted::bug("backlog-turned-round") {
+                    false => self.segments.push_back(Segment { chunk, waiting }),
+                    true => self.segments.push_front(Segment { chunk, waiting }),
+                }
+            }
         }
     }
 

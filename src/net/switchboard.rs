@@ -17,6 +17,7 @@ use crate::hub::event::Outbox;
 use crate::hub::id::FreshIds;
 use crate::hub::{Hub, Millis, Rules};
 use crate::index::{ConnKey, Key, TimerKey};
+use crate::planted;
 use crate::web::Web;
 use crate::wheel::Wheel;
 use crate::wire::Parser;
@@ -205,7 +206,7 @@ impl<S: Socket> Switchboard<S> {
             self.turns.ready.push_back(key);
         }
         if readiness.writable && conn.write_blocked {
-            conn.write_blocked = false;
+            conn.write_blocked = planted::bug("blocked-for-ever");
             self.floor.mark_dirty(key);
         }
     }

@@ -8,6 +8,7 @@ use super::conn::{Life, Speech};
 use super::switchboard::Switchboard;
 use crate::config::plain_words;
 use crate::index::ConnKey;
+use crate::planted;
 use std::collections::VecDeque;
 use std::io::ErrorKind;
 
@@ -121,7 +122,8 @@ impl<S: Socket> Switchboard<S> {
             Ok(0) => self.floor.kill(key),
             Ok(bytes) => {
                 // After a short read there is nothing more, unless the end is what came after it.
-                let after = match bytes < most && !conn.read_closed {
+                let is_short = bytes < most || planted::bug("read-edge-lost");
+                let after = match is_short && !conn.read_closed {
                     true => After::Drained,
                     false => After::More,
                 };
