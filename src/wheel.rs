@@ -162,6 +162,36 @@ impl<T> Wheel<T> {
         self.nodes.is_empty()
     }
 
+    /// What an armed timer carries; none if the key is stale.
+    pub fn get(&self, key: TimerKey) -> Option<&T> {
+        self.nodes.get(key).map(|node| &node.what)
+    }
+
+    /// Panics if a timer is not where it will be found, or time has passed it by. For tests; O(timers).
+    #[doc(hidden)]
+    pub fn check(&self) {
+        let mut found = 0;
+        for (level, &occupied) in self.occupied.iter().enumerate() {
+            let mut rest = occupied;
+            while rest != 0 {
+                let row = level * SLOTS_PER_LEVEL + rest.trailing_zeros() as usize;
+                rest &= rest - 1;
+                assert!(!self.slots[row].is_empty(), "an occupied slot has timers");
+                for key in self.slots[row].iter(&self.nodes) {
+                    let tick = self.nodes[key].tick;
+                    assert!(tick >= self.tick, "a timer of the past has fired");
+                    assert_eq!(Place::of(tick, self.tick).row(), row);
+                    found += 1;
+                }
+            }
+        }
+        assert_eq!(
+            found,
+            self.nodes.len(),
+            "every timer is in an occupied slot"
+        );
+    }
+
     fn link(&mut self, key: TimerKey, tick: u64) {
         let place = Place::of(tick, self.tick);
         self.slots[place.row()].push_back(&mut self.nodes, key);

@@ -184,6 +184,21 @@ impl<S: Socket> Conn<S> {
         }
     }
 
+    /// Whether its end must come by itself if nothing happens any more, so that it has a deadline. For checks. A WebSocket
+    /// that is open has one if the hub pings; a line has one while it is unfinished.
+    pub(super) fn needs_timer(&self, pings: bool) -> bool {
+        match (self.life, &self.speech) {
+            (Life::Dead, _) => false,
+            (Life::Open, Speech::WebSocket { .. }) => pings,
+            (Life::Open, Speech::Lines { lines, .. }) => pings && lines.held_bytes() > 0,
+            (Life::Open, Speech::Http(_) | Speech::Dialling(_))
+            | (
+                Life::Terminating | Life::Refused | Life::Closing | Life::Parting | Life::Lingering,
+                _,
+            ) => true,
+        }
+    }
+
     /// Whether messages go in and out.
     pub(super) fn takes_messages(&self) -> bool {
         matches!(self.life, Life::Open | Life::Terminating)

@@ -148,6 +148,21 @@ impl OutQueue {
         self.backlog.as_ref().map_or(0, |backlog| backlog.bytes)
     }
 
+    /// Panics if something of the tick is left, or the backlog does not know its size. For tests, between two ticks.
+    pub(super) fn check(&self) {
+        assert!(
+            self.newest == NO_SPAN && self.oldest == NOWHERE && self.youngest == NOWHERE,
+            "what a tick has to say is written or kept"
+        );
+        if let Some(backlog) = &self.backlog {
+            let waiting = backlog.segments.iter().map(|segment| &segment.waiting);
+            assert!(waiting.clone().all(|waiting| !waiting.is_empty()));
+            let bytes: usize = waiting.map(|waiting| waiting.len()).sum();
+            assert_eq!(bytes, backlog.bytes);
+            assert!(bytes > 0, "an empty backlog is none");
+        }
+    }
+
     /// Writes what waits, oldest first, as much as the socket takes; the rest becomes backlog. One call to the system,
     /// unless more pieces wait than one call takes.
     pub(super) fn flush(

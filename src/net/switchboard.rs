@@ -277,7 +277,8 @@ impl<S: Socket> Switchboard<S> {
         &self.floor.hub
     }
 
-    /// Panics if connections and peers contradict each other, or a bound is exceeded. For tests; O(everything).
+    /// Panics if connections and peers contradict each other, or a bound is exceeded. For tests, between two ticks;
+    /// O(everything).
     #[doc(hidden)]
     pub fn check(&self) {
         let floor = &self.floor;
@@ -290,7 +291,7 @@ impl<S: Socket> Switchboard<S> {
                 peers += 1;
             }
             members += usize::from(matches!(conn.party(), Party::Member(_)));
-            assert!(conn.out.backlog_bytes() <= floor.config.limits.queue_bytes);
+            self.check_conn(ConnKey::at(index), conn);
             let listed = self.turns.has(ConnKey::at(index));
             assert!(
                 !conn.readable || listed || matches!(conn.life, Life::Dead | Life::Parting),
@@ -307,6 +308,7 @@ impl<S: Socket> Switchboard<S> {
         assert_eq!(members, floor.worlds.member_count(), "nor has a member two");
         let timers = floor.conns.iter().filter(|(_, conn)| !conn.timer.is_none());
         assert_eq!(timers.count(), floor.wheel.len());
+        floor.wheel.check();
         let refused = floor.conns.iter().filter(|(_, conn)| conn.refused).count();
         assert_eq!(refused, floor.refused_conns);
         assert!(refused <= Self::REFUSED_MAX);
@@ -319,6 +321,38 @@ impl<S: Socket> Switchboard<S> {
         for (address, count) in counts {
             assert_eq!(floor.per_address.get(&address), Some(&count), "{address}");
             assert!(count <= floor.config.limits.connections_per_address);
+        }
+    }
+
+    /// The part of `check` that is about one connection.
+    fn check_conn(&self, key: ConnKey, conn: &Conn<S>) {
+        let floor = &self.floor;
+        conn.out.check();
+        assert!(conn.out.backlog_bytes() <= floor.config.limits.queue_bytes);
+        assert_eq!(
+            conn.dirty,
+            floor.dirty.contains(&key),
+            "who is to be flushed is listed"
+        );
+        assert!(
+            conn.out.is_empty() || conn.write_blocked || conn.dirty,
+            "who has something left waits for an edge"
+        );
+        match floor.wheel.get(conn.timer) {
+            Some(owner) => assert_eq!(*owner, key, "a deadline is its connection's own"),
+            None => assert!(conn.timer.is_none(), "a deadline that has passed is gone"),
+        }
+        assert!(
+            !conn.timer.is_none() || !conn.needs_timer(floor.config.ping_interval_ms > 0),
+            "{key} has no deadline: {:?}",
+            conn.life
+        );
+        if let Some(put_off) = &conn.put_off {
+            assert!(!put_off.is_empty() && put_off.len() <= self.input.len());
+        }
+        if conn.life == Life::Dead {
+            let is_condemned = floor.condemned.contains(&key);
+            assert!(is_condemned, "who is over is removed soon");
         }
     }
 
