@@ -43,6 +43,8 @@ pub(crate) struct Client {
     pub(crate) doubtful_from: Moment,
     /// It will send nothing more that the hub can understand.
     pub(crate) mute: bool,
+    /// Something has befallen its connection.
+    pub(crate) is_hurt: bool,
     /// It has stopped in the middle of something, and will be reset before anybody is judged.
     pub(crate) hangs: bool,
     /// The code with which the hub has closed.
@@ -105,6 +107,7 @@ impl Client {
             inbox: Vec::new(),
             doubtful_from: NEVER,
             mute: false,
+            is_hurt: false,
             hangs: false,
             farewell: None,
             faults_expected: BTreeMap::new(),

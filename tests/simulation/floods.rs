@@ -10,6 +10,12 @@ impl World {
         let many = [100, 1_000, 10_000][self.dice.below(3) as usize];
         let peer = &mut self.clients[number].peer;
         match self.dice.below(7) {
+            // What is wrong makes the most work, and who is none of the hub's own clients is not told.
+            0 if !self.clients[number].extended => {
+                for _ in 0..many + many / 2 {
+                    self.clients[number].peer.say("[]");
+                }
+            }
             0 | 1 => {
                 for _ in 0..many {
                     peer.send_frame(0x89, b"");
@@ -64,18 +70,18 @@ impl World {
     }
 
     /// Something befalls a connection, whatever it is doing: it is reset, or what it has sent breaks off.
-    /// Whose it was.
-    pub(crate) fn mishap(&mut self) -> Option<usize> {
+    pub(crate) fn mishap(&mut self) {
         self.moment += 1;
         let there: Vec<usize> = (0..self.clients.len())
             .filter(|&number| !self.clients[number].peer.is_gone())
             .collect();
-        let number = self.pick(&there)?;
+        let Some(number) = self.pick(&there) else {
+            return;
+        };
         self.doubt(number);
         let client = &mut self.clients[number];
-        client.mute = true;
+        (client.mute, client.is_hurt) = (true, true);
         client.hangs |= guests::break_off(&mut client.peer, &mut self.dice);
-        Some(number)
     }
 
     /// Everybody reads again, and who hangs in the middle of something is gone.
