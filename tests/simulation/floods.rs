@@ -8,12 +8,14 @@ impl World {
     /// A client says very much at once. What it says last must arrive like anything else.
     pub(crate) fn flood(&mut self, number: usize) {
         let many = [100, 1_000, 10_000][self.dice.below(3) as usize];
-        let peer = &mut self.clients[number].peer;
-        match self.dice.below(7) {
+        let kind = self.dice.below(7);
+        let client = &mut self.clients[number];
+        let peer = &mut client.peer;
+        match kind {
             // What is wrong makes the most work, and who is none of the hub's own clients is not told.
-            0 if !self.clients[number].extended => {
+            0 if !client.extended => {
                 for _ in 0..many + many / 2 {
-                    self.clients[number].peer.say("[]");
+                    peer.say("[]");
                 }
             }
             0 | 1 => {
