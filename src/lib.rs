@@ -66,6 +66,7 @@ pub mod fuzzing;
 pub mod hub;
 pub mod index;
 pub mod net;
+mod planted;
 pub mod web;
 pub mod wheel;
 pub mod wire;

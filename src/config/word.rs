@@ -230,13 +230,13 @@ mod tests {
             (&NAME, &[(" hub ", "hub"), ("ä b", "ä b")], &["", "  "]),
             (&FILE, &[("/a b/c", "/a b/c")], &[""]),
             (
-                &PLAINTEXT,
+                &DROPPABLE,
                 &[
-                    ("serve", "serve"),
-                    (" Refuse", "refuse"),
-                    ("redirect", "redirect"),
+                    ("nudges", "nudges"),
+                    (" Debout", "debout"),
+                    ("none", "none"),
                 ],
-                &["", "no", "serve,refuse"],
+                &["", "presence", "nudges debout"],
             ),
             (
                 &JSON,

@@ -218,6 +218,26 @@ impl<S: Socket> Conn<S> {
         !self.out.is_empty() || self.tls.as_ref().is_some_and(|tls| tls.has_unsent())
     }
 
+    /// Whether its end must come by itself if nothing happens any more, so that it has a deadline. For checks. A WebSocket
+    /// that is open has one if the hub pings. What has begun and must end in time is watched apart.
+    pub(super) fn needs_timer(&self, pings: bool) -> bool {
+        match (self.life, &self.speech) {
+            (Life::Dead, _) => false,
+            (Life::Open, Speech::WebSocket { .. }) => pings,
+            (Life::Open, Speech::Lines { .. }) => false,
+            (Life::Open, Speech::Http(_) | Speech::Dialling(_))
+            | (
+                Life::Terminating
+                | Life::Refused
+                | Life::Leaving
+                | Life::Closing
+                | Life::Parting
+                | Life::Lingering,
+                _,
+            ) => true,
+        }
+    }
+
     /// Whether messages go in and out.
     pub(super) fn takes_messages(&self) -> bool {
         matches!(self.life, Life::Open | Life::Terminating)

@@ -20,6 +20,7 @@ use crate::hub::event::Outbox;
 use crate::hub::id::{FreshIds, Id};
 use crate::hub::{Hub, Millis};
 use crate::index::{ConnKey, Key, PeerKey, TimerKey};
+use crate::planted;
 use crate::web::{HubStatus, Web};
 use crate::wheel::Wheel;
 use crate::wire::frame;
@@ -434,7 +435,7 @@ impl<S: Socket> Floor<S> {
             self.wheel.cancel(*timer);
         }
         self.held_bytes -= conn.weighed_bytes;
-        if conn.refused {
+        if conn.refused && !planted::bug("refused-for-ever") {
             self.refused_conns -= 1;
         }
         if conn.counted {
@@ -448,7 +449,7 @@ impl<S: Socket> Floor<S> {
         let mut dirty = std::mem::take(&mut self.dirty);
         for key in dirty.drain(..) {
             if let Some(conn) = self.conns.get_mut(key.index()) {
-                conn.dirty = false;
+                conn.dirty = planted::bug("dirty-kept") && conn.write_blocked;
                 self.flush_one(key);
             }
         }

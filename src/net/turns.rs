@@ -10,6 +10,7 @@ use super::proxied::PROXIED_READ_BYTES;
 use super::switchboard::Switchboard;
 use crate::config::plain_words;
 use crate::index::ConnKey;
+use crate::planted;
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
 
@@ -161,7 +162,8 @@ impl<S: Socket> Switchboard<S> {
             Ok(0) => self.floor.has_ended(key),
             Ok(bytes) => {
                 // After a short read there is nothing more, unless the end is what came after it.
-                let after = match bytes < most && !conn.read_closed {
+                let is_short = bytes < most || planted::bug("read-edge-lost");
+                let after = match is_short && !conn.read_closed {
                     true => After::Drained,
                     false => After::More,
                 };
