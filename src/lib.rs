@@ -55,6 +55,10 @@
 //! - *span*: a piece of the bytes that a tick has to say; *backlog*: what a socket did not take
 //! - *fault*: a peer's mistake; *condemned*: over, and removed by the next reap
 
+// Tests and fuzz targets share their false sockets, which name the crate as tests do.
+#[cfg(feature = "fuzzing")]
+extern crate self as peerhub;
+
 pub mod config;
 pub mod dialect;
 #[cfg(feature = "fuzzing")]
@@ -62,9 +66,10 @@ pub mod fuzzing;
 pub mod hub;
 pub mod index;
 pub mod net;
+mod planted;
 pub mod web;
 pub mod wheel;
 pub mod wire;
 
 pub use config::Config;
-pub use net::{Ended, Server, StartError, Stopper};
+pub use net::{Ended, Server, Service, StartError, Stopper};

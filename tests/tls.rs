@@ -12,6 +12,7 @@ use live::{
     Program, Raw, TestHub, TestPeer, client_frame, command, get, handshake, initiation, quiet, tcp,
 };
 use peerhub::Config;
+use peerhub::config::Plaintext;
 use rustix::process::Signal;
 use rustls::version::{TLS12, TLS13};
 use rustls::{
@@ -211,9 +212,13 @@ fn net_peer_works_inside() {
 #[test]
 fn who_comes_without_tls_is_served_refused_or_sent_on() {
     let (issued, folder) = (Issued::new(), Folder::new("tls-plaintext"));
-    for (plaintext, status) in [("serve", 200), ("refuse", 400), ("redirect", 308)] {
+    for (plaintext, status) in [
+        (Plaintext::Serve, 200),
+        (Plaintext::Refuse, 400),
+        (Plaintext::Redirect, 308),
+    ] {
         let mut config = quiet();
-        config.tls.plaintext = plaintext.to_owned();
+        config.tls.plaintext = plaintext;
         let hub = hub(&issued, &folder, config);
         let inside = request(&mut connect(hub.address, &everything(&issued)), "/healthz");
         assert!(inside.starts_with("HTTP/1.1 200 "), "{inside}");

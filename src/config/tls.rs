@@ -11,8 +11,8 @@ pub struct Tls {
     pub key: Option<String>,
     /// Whether a certificate for development is made at start.
     pub self_signed: bool,
-    /// What becomes of those who come without TLS while there is a certificate: a name of a [`Plaintext`].
-    pub plaintext: String,
+    /// What becomes of those who come without TLS while there is a certificate.
+    pub plaintext: Plaintext,
 }
 
 /// What becomes of those who come without TLS.
@@ -34,30 +34,15 @@ impl Tls {
 
     /// What becomes of those who come without TLS. Without a certificate they are served.
     pub fn plaintext(&self) -> Plaintext {
-        let chosen = Plaintext::of(&self.plaintext).filter(|_| self.is_on());
-        chosen.unwrap_or(Plaintext::Serve)
+        match self.is_on() {
+            true => self.plaintext,
+            false => Plaintext::Serve,
+        }
     }
 
     /// Whether everything on the wire is encrypted.
     pub(super) fn encrypts_all(&self) -> bool {
         self.is_on() && self.plaintext() != Plaintext::Serve
-    }
-}
-
-impl Plaintext {
-    /// Its name in the settings.
-    pub fn name(self) -> &'static str {
-        match self {
-            Plaintext::Serve => "serve",
-            Plaintext::Refuse => "refuse",
-            Plaintext::Redirect => "redirect",
-        }
-    }
-
-    /// The one of this name.
-    pub(super) fn of(name: &str) -> Option<Plaintext> {
-        let all = [Plaintext::Serve, Plaintext::Refuse, Plaintext::Redirect];
-        all.into_iter().find(|one| one.name() == name)
     }
 }
 
@@ -67,7 +52,7 @@ impl Default for Tls {
             cert: None,
             key: None,
             self_signed: false,
-            plaintext: Plaintext::Serve.name().to_owned(),
+            plaintext: Plaintext::Serve,
         }
     }
 }
@@ -79,7 +64,7 @@ mod tests {
     #[test]
     fn without_a_certificate_nobody_is_sent_away() {
         let mut tls = Tls {
-            plaintext: "refuse".to_owned(),
+            plaintext: Plaintext::Refuse,
             ..Tls::default()
         };
         assert_eq!(tls.plaintext(), Plaintext::Serve);
@@ -87,7 +72,7 @@ mod tests {
         tls.self_signed = true;
         assert_eq!(tls.plaintext(), Plaintext::Refuse);
         assert!(tls.encrypts_all());
-        tls.plaintext = "serve".to_owned();
+        tls.plaintext = Plaintext::Serve;
         assert!(!tls.encrypts_all());
     }
 }

@@ -4,7 +4,6 @@
 
 use super::origin::{Origins, read_host, read_port};
 use super::proxies::Proxies;
-use super::tls::Plaintext;
 use super::value::quote;
 
 /// What one text of a setting looks like.
@@ -76,14 +75,14 @@ pub(super) const FILE: Word = Word {
     },
 };
 
-/// What becomes of those who come without TLS.
-pub(super) const PLAINTEXT: Word = Word {
-    placeholder: "serve|refuse|redirect",
+/// What may be dropped first for a slow reader.
+pub(super) const DROPPABLE: Word = Word {
+    placeholder: "KIND",
     read: |text| text.trim().to_ascii_lowercase(),
-    check: |text| match Plaintext::of(text) {
-        Some(_) => Ok(()),
-        None => Err(format!(
-            "{} is none of the choices: write serve, refuse or redirect",
+    check: |text| match matches!(text, "nudges" | "debout" | "messages" | "notifies" | "none") {
+        true => Ok(()),
+        false => Err(format!(
+            "{} may not be dropped: write nudges, debout, messages, notifies or none",
             quote(text)
         )),
     },
@@ -231,13 +230,13 @@ mod tests {
             (&NAME, &[(" hub ", "hub"), ("ä b", "ä b")], &["", "  "]),
             (&FILE, &[("/a b/c", "/a b/c")], &[""]),
             (
-                &PLAINTEXT,
+                &DROPPABLE,
                 &[
-                    ("serve", "serve"),
-                    (" Refuse", "refuse"),
-                    ("redirect", "redirect"),
+                    ("nudges", "nudges"),
+                    (" Debout", "debout"),
+                    ("none", "none"),
                 ],
-                &["", "no", "serve,refuse"],
+                &["", "presence", "nudges debout"],
             ),
             (
                 &JSON,

@@ -4,7 +4,7 @@
 //! handed what it needs of TLS as a whole. A certificate that cannot be used never takes the place of one that can.
 
 use super::driver::StartError;
-use crate::config::{Config, plain_words};
+use crate::config::{Config, Plaintext, plain_words};
 use crate::hub::Millis;
 use log::{info, warn};
 use rustls::crypto::ring::{Ticketer, default_provider};
@@ -68,7 +68,7 @@ impl Certificates {
             (None, Some(_), _) => {
                 return wrong("tls-key: names a key, but no tls-cert names its certificate");
             }
-            (None, None, false) if tls.plaintext != "serve" => {
+            (None, None, false) if tls.plaintext != Plaintext::Serve => {
                 return wrong(
                     "plaintext: nobody can come with TLS: write tls-cert or tls-self-signed too, or serve",
                 );

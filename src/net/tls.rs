@@ -139,6 +139,11 @@ impl Tls {
         self.unsent.len() - self.unsent_from
     }
 
+    /// Bytes of memory of what has come sealed and is not whole, and of what waits sealed for the socket.
+    pub(super) fn held_bytes(&self) -> usize {
+        self.held.capacity() + self.unsent.capacity()
+    }
+
     /// Reads once from the socket and opens what has come into `plain`, which has room for `PLAIN_BYTES_MAX`. Answers of
     /// TLS's own are left to be sent.
     ///
