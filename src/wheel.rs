@@ -17,6 +17,7 @@
 use crate::index::Arena;
 use crate::index::TimerKey;
 use crate::index::{Linked, Links, List};
+use crate::planted;
 
 /// Timers that carry a `T` each and are named by [`TimerKey`]s.
 ///
@@ -89,7 +90,11 @@ impl<T> Wheel<T> {
     /// # Panics
     /// With 2^24 - 1 timers armed; the caller bounds their count.
     pub fn arm(&mut self, at_ms: u64, what: T) -> TimerKey {
-        let tick = at_ms.div_ceil(self.resolution_ms).max(self.tick);
+        let tick = match planted::bug("deadline-rounded-down") {
+            false => at_ms.div_ceil(self.resolution_ms),
+            true => at_ms / self.resolution_ms,
+        };
+        let tick = tick.max(self.tick);
         let key = self.nodes.insert(Node {
             what,
             tick,
@@ -129,7 +134,7 @@ impl<T> Wheel<T> {
             while let Some(key) = slot.pop_front(&mut self.nodes) {
                 if place.level == 0 {
                     due.push(self.nodes.remove(key).what);
-                } else {
+                } else if slot.is_empty() || !planted::bug("cascade-loses") {
                     let tick = self.nodes[key].tick;
                     debug_assert!(Place::of(tick, start).level < place.level);
                     self.link(key, tick);
@@ -155,6 +160,36 @@ impl<T> Wheel<T> {
     /// Whether no timer is armed.
     pub fn is_empty(&self) -> bool {
         self.nodes.is_empty()
+    }
+
+    /// What an armed timer carries; none if the key is stale.
+    pub fn get(&self, key: TimerKey) -> Option<&T> {
+        self.nodes.get(key).map(|node| &node.what)
+    }
+
+    /// Panics if a timer is not where it will be found, or time has passed it by. For tests; O(timers).
+    #[doc(hidden)]
+    pub fn check(&self) {
+        let mut found = 0;
+        for (level, &occupied) in self.occupied.iter().enumerate() {
+            let mut rest = occupied;
+            while rest != 0 {
+                let row = level * SLOTS_PER_LEVEL + rest.trailing_zeros() as usize;
+                rest &= rest - 1;
+                assert!(!self.slots[row].is_empty(), "an occupied slot has timers");
+                for key in self.slots[row].iter(&self.nodes) {
+                    let tick = self.nodes[key].tick;
+                    assert!(tick >= self.tick, "a timer of the past has fired");
+                    assert_eq!(Place::of(tick, self.tick).row(), row);
+                    found += 1;
+                }
+            }
+        }
+        assert_eq!(
+            found,
+            self.nodes.len(),
+            "every timer is in an occupied slot"
+        );
     }
 
     fn link(&mut self, key: TimerKey, tick: u64) {

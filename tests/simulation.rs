@@ -1,18 +1,28 @@
 //! Seeded peers that do all sorts of things to the real tick, over false sockets and a false clock.
 //!
-//! After every tick the hub's full sweep runs (`TestHub`). Whenever everything has come to rest, what every client was
-//! told must agree with what the clients are: `simulation/verdict.rs`, and of the clients of the other dialects
-//! `simulation/guests.rs` and the files of each. A failure prints its seed and step.
+//! After every tick the hub's full sweep runs (`TestHub`), and two clients that want little must be served within a few
+//! ticks (`simulation/probe.rs`). Whenever everything has come to rest, what every client was told must agree with what
+//! the clients are: `simulation/verdict.rs`, and of those who speak something else `simulation/guests.rs` and the files of
+//! each. Half of the hubs are drained in the middle of it all. A failure prints its seed and step.
+//!
 //! `PEERHUB_SEED` replays one seed, `PEERHUB_SIM_SEEDS` says how many there are, `PEERHUB_SIM_STEPS` how long each is.
+//! Seeds that once found a bug come first: `simulation/seeds.rs`. That it finds bugs: `simulation/planted.rs`. What long
+//! runs have found: `simulation/RECORD.md`.
 
 mod support;
 
 #[path = "simulation/actions.rs"]
 mod actions;
+#[path = "simulation/askers.rs"]
+mod askers;
 #[path = "simulation/client.rs"]
 mod client;
 #[path = "simulation/closed.rs"]
 mod closed;
+#[path = "simulation/echo.rs"]
+mod echo;
+#[path = "simulation/floods.rs"]
+mod floods;
 #[path = "simulation/guests.rs"]
 mod guests;
 #[path = "simulation/netpeer.rs"]
@@ -23,10 +33,18 @@ mod peerjs;
 mod peerjs_verdict;
 #[path = "simulation/peero.rs"]
 mod peero;
+#[path = "simulation/planted.rs"]
+mod planted;
+#[path = "simulation/probe.rs"]
+mod probe;
 #[path = "simulation/relay.rs"]
 mod relay;
 #[path = "simulation/relay_verdict.rs"]
 mod relay_verdict;
+#[path = "simulation/seeds.rs"]
+mod seeds;
+#[path = "simulation/settings.rs"]
+mod settings;
 #[path = "simulation/verdict.rs"]
 mod verdict;
 #[path = "simulation/world.rs"]
@@ -34,16 +52,19 @@ mod world;
 
 use client::Client;
 use guests::Guests;
-use peerhub::Config;
-use peerhub::config::{NetPeer, PeerJs, Peero, Relay, Scope};
+use probe::Probe;
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use support::memory_socket::moody;
 use support::test_hub::TestHub;
 use support::test_peer::TestPeer;
-use support::{Dice, for_each_seed};
+use support::{Dice, for_each_seed_at_once};
 use world::World;
 
+/// Hubs that are simulated in one run.
+const SEEDS: u64 = 256;
+/// How long the life of a hub is.
+const STEPS: u64 = 300;
 /// Clients that may be there at a time, above the hub's limit, so that some are turned away.
 const CLIENTS_MAX: usize = 16;
 const CONNECTIONS_MAX: usize = 30;
@@ -58,18 +79,30 @@ fn peers_see_the_truth_whatever_they_do() {
         Ok(text) => text.parse().expect("a number"),
         Err(_) => default,
     };
-    let steps = number("PEERHUB_SIM_STEPS", 300);
-    for_each_seed(number("PEERHUB_SIM_SEEDS", 256), |dice| {
-        let mut simulation = Simulation::new(dice);
-        let told = TellStep(&Cell::new(0));
-        for step in 0..steps {
-            told.0.set(step);
-            simulation.step();
+    let steps = number("PEERHUB_SIM_STEPS", STEPS);
+    if std::env::var("PEERHUB_SEED").is_err() {
+        for seed in seeds::NAMED {
+            eprintln!("seed {}: {}", seed.seed, seed.name);
+            run(&mut Dice::new(seed.seed), seed.steps);
         }
-        told.0.set(steps);
-        simulation.end();
-        std::mem::forget(told);
-    });
+    }
+    // One seed after the other, if it matters which one is the first to fail.
+    let workers = std::env::var("PEERHUB_PLANTED").is_ok().then_some(1);
+    let seeds = number("PEERHUB_SIM_SEEDS", SEEDS);
+    for_each_seed_at_once(seeds, workers, |dice| run(dice, steps));
+}
+
+/// One hub's life.
+fn run(dice: &mut Dice, steps: u64) {
+    let mut simulation = Simulation::new(dice);
+    let told = TellStep(&Cell::new(0));
+    for step in 0..steps {
+        told.0.set(step);
+        simulation.step();
+    }
+    told.0.set(steps);
+    simulation.end();
+    std::mem::forget(told);
 }
 
 /// Prints the step if it is dropped by a panic.
@@ -87,24 +120,28 @@ struct Simulation {
     hub: TestHub,
     world: World,
     guests: Guests,
+    probe: Probe,
     /// When everything was at rest last, ms.
     rested_ms: u64,
 }
 
 impl Simulation {
     fn new(dice: &mut Dice) -> Simulation {
-        let config = settings(dice);
+        let config = settings::draw(dice);
         let (scope, debout) = (config.scope, config.debout);
         let guests = Guests::new(&config, Dice::new(dice.below(u64::MAX)));
-        let hub = TestHub::new(config, dice.below(u64::MAX));
+        let mut hub = TestHub::new(config, dice.below(u64::MAX));
+        let probe = Probe::new(&mut hub);
         let world = World {
             clients: Vec::new(),
             moment: 0,
+            now_ms: 0,
             dice: Dice::new(dice.below(u64::MAX)),
             scope,
             debout,
             said: BTreeMap::new(),
             requests: BTreeMap::new(),
+            given: BTreeSet::new(),
             secrets: Vec::new(),
             idle_claims: Vec::new(),
             veiled: BTreeSet::new(),
@@ -113,23 +150,13 @@ impl Simulation {
             hub,
             world,
             guests,
+            probe,
             rested_ms: 0,
         }
     }
 
     fn step(&mut self) {
-        if self.world.dice.chance(10) {
-            self.connect();
-        }
-        for _ in 0..self.world.dice.below(4) {
-            self.world.act();
-        }
-        self.guests.step(&mut self.hub);
-        self.world.pump(moody, moody);
-        self.guests.pump(self.hub.elapsed_ms(), moody, moody);
-        for _ in 0..self.world.dice.below(3) {
-            self.hub.moody_tick(&mut self.world.dice);
-        }
+        self.act();
         match self.world.dice.below(100) {
             0..40 => {}
             40..96 => {
@@ -143,17 +170,53 @@ impl Simulation {
                 let ms = self.world.dice.below(6_000);
                 self.advance(ms);
             }
-            98 => {
-                // The whole machine sleeps.
-                self.rest();
-                let ms = self.world.dice.below(300_000);
-                self.guests.sleep(ms);
-                self.hub.jump(ms);
-                self.hub.tick();
-                self.rest();
-            }
+            98 => self.sleep(),
             _ => self.judge(),
         }
+    }
+
+    /// Some do something, bytes move a little, and the hub ticks now and then.
+    fn act(&mut self) {
+        self.world.now_ms = self.hub.elapsed_ms();
+        if self.world.dice.chance(10) {
+            self.connect();
+        }
+        for _ in 0..self.world.dice.below(4) {
+            self.world.act();
+        }
+        self.guests.step(&mut self.hub);
+        match self.world.dice.below(100) {
+            0 => self.world.mishap(),
+            1 => self.guests.mishap(),
+            // The wall clock is set; no promise of the hub depends on it.
+            2 => {
+                let ms = self.world.dice.below(7_200_000) as i64;
+                self.hub
+                    .set_wall(if self.world.dice.chance(50) { ms } else { -ms });
+            }
+            3..20 => self.probe.speak(&self.hub),
+            _ => {}
+        }
+        self.world.pump(moody, moody);
+        self.guests.pump(self.hub.elapsed_ms(), moody, moody);
+        for _ in 0..self.world.dice.below(3) {
+            self.probe.pump(&self.hub);
+            self.hub.moody_tick(&mut self.world.dice);
+        }
+    }
+
+    /// The whole machine sleeps, for seconds or for hours. All pings and nudges are due at once when it wakes.
+    fn sleep(&mut self) {
+        self.rest();
+        let ms = match self.world.dice.chance(20) {
+            true => 36_000_000,
+            false => 300_000,
+        };
+        let ms = self.world.dice.below(ms);
+        self.guests.sleep(ms);
+        self.hub.jump(ms);
+        self.hub.tick();
+        self.rest();
     }
 
     fn connect(&mut self) {
@@ -188,10 +251,12 @@ impl Simulation {
 
     /// Lets time pass, never so much at once that somebody who must give a sign of life could miss it.
     fn advance(&mut self, mut ms: u64) {
-        let (world, guests) = (&mut self.world, &mut self.guests);
+        let (world, guests, probe) = (&mut self.world, &mut self.guests, &mut self.probe);
         let mut pump = |hub: &TestHub| {
+            world.now_ms = hub.elapsed_ms();
             let moved = world.pump(|_| usize::MAX, |_| usize::MAX);
-            guests.pump(hub.elapsed_ms(), |_| usize::MAX, |_| usize::MAX) || moved
+            let moved = guests.pump(hub.elapsed_ms(), |_| usize::MAX, |_| usize::MAX) || moved;
+            probe.pump(hub) || moved
         };
         while ms > STRIDE_MS {
             self.hub.advance(STRIDE_MS, &mut pump);
@@ -204,9 +269,7 @@ impl Simulation {
 
     /// Waits until every claim is decided, and judges.
     fn judge(&mut self) {
-        for client in &mut self.world.clients {
-            client.peer.reads = true;
-        }
+        self.world.wake_readers();
         self.guests.wake_readers();
         self.advance(PROBE_MS_MAX + 100);
         self.guests.inquire();
@@ -216,9 +279,48 @@ impl Simulation {
         self.guests.judge(cut_off);
     }
 
-    /// Waits until everything is decided, judges, and lets everybody go.
+    /// The hub is told to stop, or everybody leaves by himself. Nobody is there in the end.
     fn end(&mut self) {
         self.judge();
+        match self.world.dice.chance(50) {
+            true => self.drain(),
+            false => self.empty(),
+        }
+        let census = self.hub.census();
+        assert_eq!(
+            (census.connections, census.peers),
+            (0, 0),
+            "when all have left nobody is there"
+        );
+    }
+
+    /// Stops the hub in the middle of it all.
+    fn drain(&mut self) {
+        for _ in 0..self.world.dice.below(20) {
+            self.act();
+        }
+        self.hub.drain();
+        self.probe.see_the_end();
+        let well = self.world.drained();
+        self.guests.drained();
+        for _ in 0..self.world.dice.below(20) {
+            self.act();
+            self.world.mishap();
+            self.guests.mishap();
+        }
+        self.advance(DRAIN_MS_MAX);
+        for number in well {
+            let client = &self.world.clients[number];
+            assert!(
+                matches!(client.farewell, Some(1001 | 1012)) || client.is_hurt,
+                "client {number} is told that the hub stops, not {:?}",
+                client.farewell
+            );
+        }
+    }
+
+    /// Waits until everything is decided, judges, and lets everybody go.
+    fn empty(&mut self) {
         self.advance(REQUEST_MS_MAX + 100);
         self.world.judge(self.hub.census().slow_readers);
         self.world.judge_requests();
@@ -241,86 +343,13 @@ impl Simulation {
             }
         }
         self.guests.end();
-        self.advance(5_000);
-        let census = self.hub.census();
-        assert_eq!(
-            (census.connections, census.peers),
-            (0, 0),
-            "when all have left nobody is there"
-        );
+        self.probe.leave();
+        self.advance(DRAIN_MS_MAX);
     }
 }
 
+/// Longer than anybody stays who was told to leave, or than anything that was begun may take, ms.
+const DRAIN_MS_MAX: u64 = 5_000;
 const PROBE_MS_MAX: u64 = 2_000;
 /// Shorter than half the time after which anybody silent is taken for dead.
 const STRIDE_MS: u64 = 500;
-
-/// Settings with bounds that are met, drawn anew for each seed.
-fn settings(dice: &mut Dice) -> Config {
-    let mut config = Config {
-        debout: dice.chance(25),
-        scope: if dice.chance(25) {
-            Scope::Linkage
-        } else {
-            Scope::Hub
-        },
-        nudge_interval_ms: if dice.chance(50) { 3_000 } else { 0 },
-        ping_interval_ms: [0, 2_000, 10_000][dice.below(3) as usize],
-        probe_time_ms: 300 + dice.below(PROBE_MS_MAX - 300),
-        request_timeout_ms: 3_000,
-        request_timeout_max_ms: REQUEST_MS_MAX,
-        handshake_timeout_ms: 2_000,
-        close_timeout_ms: 500,
-        read_buffer_bytes: [200, 4_096, 128 << 10][dice.below(3) as usize],
-        ..Config::default()
-    };
-    let limits = &mut config.limits;
-    limits.connections = CONNECTIONS_MAX;
-    limits.message_bytes = actions::MESSAGE_BYTES_MAX;
-    limits.queue_bytes = [64 << 10, 1 << 20][dice.below(2) as usize];
-    limits.tags = actions::TAGS_MAX;
-    limits.properties_bytes = actions::PROPERTIES_BYTES_MAX;
-    limits.channels = actions::CHANNELS_MAX;
-    limits.pending_requests = 6;
-    limits.json_depth = actions::JSON_DEPTH_MAX;
-    let spoken = |dice: &mut Dice| !dice.chance(10);
-    config.peerjs = PeerJs {
-        on: spoken(dice),
-        keys: peerjs::KEYS[..2].iter().map(|&key| key.into()).collect(),
-        path: ["/", "/room1"][dice.below(2) as usize].to_owned(),
-        expire_timeout_ms: 100 + dice.below(1_400),
-        alive_timeout_ms: [0, 5_000, 20_000][dice.below(3) as usize],
-        concurrent_limit: [3, 5, 5_000][dice.below(3) as usize],
-        waiting: [6, 1_000][dice.below(2) as usize],
-        waiting_bytes: [4_000, 1 << 20][dice.below(2) as usize],
-        waiting_bytes_per_sender: [2_000, 1 << 20][dice.below(2) as usize],
-        waiting_per_sender: [3, 1_000][dice.below(2) as usize],
-        waiting_per_destination: [4, 1_000][dice.below(2) as usize],
-        ..PeerJs::default()
-    };
-    config.relay = Relay {
-        on: spoken(dice),
-        id: Some(relay::hex(&dice.bytes(20))),
-        url: dice
-            .chance(50)
-            .then(|| "wss://hub.example/peer-relay".to_owned()),
-        nonces: [10, 65_536, 65_536][dice.below(3) as usize],
-        paths: [2, 65_536][dice.below(2) as usize],
-        waiting: 3,
-        ..Relay::default()
-    };
-    config.netpeer = NetPeer {
-        on: spoken(dice),
-        name: ["hub", guests::NAMES[4]][dice.below(2) as usize].to_owned(),
-        state: dice.chance(50).then(|| r#"{"s":"first"}"#.to_owned()),
-        state_time_ms: [0, 100, 500][dice.below(3) as usize],
-        members: [3, 10_000][dice.below(2) as usize],
-        ..NetPeer::default()
-    };
-    config.peero = Peero {
-        on: spoken(dice),
-        peers: [3, 10_000][dice.below(2) as usize],
-        signal_bytes: [100, 64 << 10][dice.below(2) as usize],
-    };
-    config
-}

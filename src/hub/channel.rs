@@ -7,6 +7,7 @@
 
 use super::peer::{OfPeer, Peer};
 use crate::index::{Arena, ChannelKey, Key, Lane, Linked, Links, MembershipKey, Names, PeerKey};
+use crate::planted;
 use compact_str::CompactString;
 use hashbrown::HashTable;
 use std::hash::RandomState;
@@ -169,7 +170,9 @@ impl Channels {
         let gone = self.memberships.remove(key);
         let lane = &mut self.arena[channel].lane;
         let (_, moved) = lane.remove(gone.seat);
-        if let Some(moved) = moved {
+        if let Some(moved) = moved
+            && !planted::bug("stale-seat")
+        {
             self.memberships[moved.membership].seat = gone.seat;
         }
         if lane.is_empty() {

@@ -22,6 +22,11 @@ impl Hub {
                 assert!(peer.card.properties.bytes() <= self.rules.properties_bytes_max);
                 assert!(peer.memberships.len() <= self.rules.channels_max);
                 assert!(peer.asking.len() <= self.rules.pending_requests_max);
+                assert_eq!(
+                    peer.nudge.is_none(),
+                    self.rules.nudge_interval_ms == 0,
+                    "whoever is there is nudged, if anybody is"
+                );
             } else {
                 assert_eq!(
                     peer.memberships.len(),
@@ -45,6 +50,7 @@ impl Hub {
         self.channels.check(&self.peers);
         self.requests.check(&self.peers);
         let nudges = self.peers.iter().filter(|(_, peer)| !peer.nudge.is_none());
+        self.wheel.check();
         assert_eq!(
             self.wheel.len(),
             nudges.count() + self.requests.len() + self.claims.len(),

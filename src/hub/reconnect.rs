@@ -11,6 +11,7 @@ use super::id::FreshIds;
 use super::peer::{Said, Stage};
 use super::{Deadline, Hub, Millis};
 use crate::index::{ClaimKey, Key, Links, PeerKey, TimerKey};
+use crate::planted;
 
 /// The id is held by a peer that lives.
 pub const CLOSE_ID_IN_USE: u16 = 4409;
@@ -226,7 +227,8 @@ impl Hub {
         let shows = initiation
             .peer_initiation_sender
             .unwrap_or(self.peers[successor].shows);
-        if !shows || self.linkage_key(holder) != initiation.linkage_key {
+        let is_seen_again = shows && self.linkage_key(holder) == initiation.linkage_key;
+        if !is_seen_again && !planted::bug("replaced-silently") {
             self.announce_former(out, holder);
         }
         self.answered(holder, out);
@@ -258,7 +260,7 @@ impl Hub {
         self.peers[holder].claimants.remove(&mut self.claims, key);
         self.peers[claimant].claim = ClaimKey::NONE;
         let claim = self.claims.remove(key);
-        if !claim.deadline.is_none() {
+        if !claim.deadline.is_none() && !planted::bug("claim-timer-kept") {
             self.wheel.cancel(claim.deadline);
         }
         claim

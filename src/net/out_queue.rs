@@ -6,6 +6,7 @@
 //! nothing to say costs 24 bytes. What a slow reader leaves behind is shared with the others if it is large, and copied
 //! if keeping it shared would hold on to much more than is waiting.
 
+use crate::planted;
 use std::collections::VecDeque;
 use std::io::{self, IoSlice, Write};
 use std::ops::Range;
@@ -187,6 +188,24 @@ impl OutQueue {
         self.backlog.as_ref().map_or(0, |backlog| backlog.bytes)
     }
 
+    /// Panics if something of the tick is left, or the backlog does not know its size. For tests, between two ticks.
+    pub(super) fn check(&self) {
+        assert!(
+            self.newest == NO_SPAN && self.oldest == NOWHERE && self.youngest == NOWHERE,
+            "what a tick has to say is written or kept"
+        );
+        if let Some(backlog) = &self.backlog {
+            let waiting = backlog.segments.iter().map(|segment| &segment.waiting);
+            assert!(waiting.clone().all(|waiting| !waiting.is_empty()));
+            let bytes: usize = waiting.map(|waiting| waiting.len()).sum();
+            assert_eq!(bytes, backlog.bytes);
+            assert!(bytes > 0, "an empty backlog is none");
+            let own = backlog.segments.iter().filter(|segment| !segment.is_shared);
+            let own_bytes: usize = own.map(|segment| segment.waiting.len()).sum();
+            assert_eq!(own_bytes, backlog.own_bytes);
+        }
+    }
+
     /// Those of them that are in memory of the queue's own.
     pub(super) fn own_bytes(&self) -> usize {
         self.backlog.as_ref().map_or(0, |backlog| backlog.own_bytes)
@@ -339,11 +358,17 @@ impl Backlog {
                 chunk.extend_from_slice(copied);
                 waiting.end = chunk.len();
             }
-            Some(_) | None => self.segments.push_back(Segment {
-                waiting: 0..copied.len(),
-                chunk: Arc::new(copied.to_vec()),
-                is_shared: false,
-            }),
+            Some(_) | None => {
+                let segment = Segment {
+                    waiting: 0..copied.len(),
+                    chunk: Arc::new(copied.to_vec()),
+                    is_shared: false,
+                };
+                match planted::bug("backlog-turned-round") {
+                    false => self.segments.push_back(segment),
+                    true => self.segments.push_front(segment),
+                }
+            }
         }
     }
 

@@ -13,6 +13,8 @@ pub(crate) const PROPERTIES_BYTES_MAX: usize = 120;
 pub(crate) const CHANNELS_MAX: usize = 4;
 pub(crate) const MESSAGE_BYTES_MAX: usize = 40_000;
 pub(crate) const JSON_DEPTH_MAX: usize = 8;
+/// The time that an answer has if the request says nothing else, ms.
+pub(crate) const REQUEST_MS: u64 = 3_000;
 
 impl World {
     /// One client does one thing.
@@ -51,6 +53,8 @@ impl World {
                 self.clients[number].peer.send_frame(0x89, b"p");
             }
             870..885 if self.debout => self.watch(number),
+            885..900 => self.flood(number),
+            900..904 => self.storm(),
             _ => {}
         }
     }
@@ -72,12 +76,12 @@ impl World {
         }
     }
 
-    fn doubt(&mut self, number: usize) {
+    pub(crate) fn doubt(&mut self, number: usize) {
         let moment = self.moment;
         self.clients[number].doubt(moment);
     }
 
-    fn pick<T: Copy>(&mut self, from: &[T]) -> Option<T> {
+    pub(crate) fn pick<T: Copy>(&mut self, from: &[T]) -> Option<T> {
         match from.len() {
             0 => None,
             count => Some(from[self.dice.below(count as u64) as usize]),
@@ -279,38 +283,46 @@ impl World {
         self.clients[number].peer.say(&text);
     }
 
-    fn say_something(&mut self, number: usize) {
-        let serial = self.next_serial();
-        let padding = "x".repeat(match self.dice.below(60) {
+    pub(crate) fn say_something(&mut self, number: usize) {
+        let padding_bytes = match self.dice.below(60) {
             // More than a backlog copies: such a one is shared.
             0 => 20_000,
             1..4 => 1_500,
             4..7 => 400,
             _ => 0,
-        });
-        let (to, text) = if self.dice.chance(60) {
-            let channel = format!("c{}", self.dice.below(6));
-            let text = format!(
+        };
+        let to = match self.dice.chance(60) {
+            true => Aim::Channel(format!("c{}", self.dice.below(6))),
+            false => Aim::Ids(self.some_ids()),
+        };
+        self.say(number, to, padding_bytes);
+    }
+
+    /// Publishes or notifies.
+    pub(crate) fn say(&mut self, number: usize, to: Aim, padding_bytes: usize) {
+        let serial = self.next_serial();
+        let padding = "x".repeat(padding_bytes);
+        let text = match &to {
+            Aim::Channel(channel) => format!(
                 r#"{{"type":"publish","messageid":"p","content":{{"channel":"{channel}","message":{{"n":{serial},"x":"{padding}"}}}}}}"#
-            );
-            (Aim::Channel(channel), text)
-        } else {
-            let ids = self.some_ids();
-            let peer = match &ids[..] {
-                [one] => format!("\"{one}\""),
-                many => list(many),
-            };
-            let text = format!(
-                r#"{{"type":"notify","peer":{peer},"content":{{"n":{serial},"x":"{padding}"}}}}"#
-            );
-            (Aim::Ids(ids), text)
+            ),
+            Aim::Ids(ids) => {
+                let peer = match &ids[..] {
+                    [one] => format!("\"{one}\""),
+                    many => list(many),
+                };
+                format!(
+                    r#"{{"type":"notify","peer":{peer},"content":{{"n":{serial},"x":"{padding}"}}}}"#
+                )
+            }
         };
         let client = &mut self.clients[number];
         let certain = client.joined != NEVER && client.pending.is_none();
         let linkage = certain.then(|| client.linkage.clone());
-        let end = match self.dice.chance(10) {
-            true => client.peer.say_binary(text.as_bytes()),
-            false => client.peer.say(&text),
+        let end = match self.dice.below(20) {
+            0 | 1 => client.peer.say_binary(text.as_bytes()),
+            2 => client.peer.say_in_pieces(&text, 1 + text.len() / 4),
+            _ => client.peer.say(&text),
         };
         client.marks.push_back((end, Mark::Said(serial)));
         let (sent, done) = (self.moment, NEVER);
@@ -327,8 +339,23 @@ impl World {
     }
 
     fn ask(&mut self, number: usize) {
-        let serial = self.next_serial();
         let ids = self.some_ids();
+        let timeout_ms = match self.dice.below(3) {
+            0 => Some(self.dice.below(5000)),
+            _ => None,
+        };
+        self.request(number, ids, timeout_ms, false);
+    }
+
+    /// Asks these; with `silence` nobody answers.
+    pub(crate) fn request(
+        &mut self,
+        number: usize,
+        ids: Vec<String>,
+        timeout_ms: Option<u64>,
+        silence: bool,
+    ) {
+        let serial = self.next_serial();
         let peer = match &ids[..] {
             [one] => format!("\"{one}\""),
             many => list(many),
@@ -337,12 +364,9 @@ impl World {
             true => format!("\"r{serial}\""),
             false => serial.to_string(),
         };
-        let timeout = match self.dice.below(3) {
-            0 => format!(",\"timeout\":{}", self.dice.below(5000)),
-            _ => String::new(),
-        };
+        let timeout = timeout_ms.map_or(String::new(), |ms| format!(",\"timeout\":{ms}"));
         let text = format!(
-            r#"{{"type":"request","messageid":{id},"peer":{peer}{timeout},"content":{{"n":{serial}}}}}"#
+            r#"{{"type":"request","messageid":{id},"peer":{peer}{timeout},"content":{{"n":{serial},"silence":{silence}}}}}"#
         );
         self.clients[number].peer.say(&text);
         let to: BTreeSet<String> = ids.into_iter().collect();
@@ -351,6 +375,7 @@ impl World {
             to,
             arrived: BTreeSet::new(),
             ends: 0,
+            due_ms: self.now_ms + timeout_ms.unwrap_or(REQUEST_MS),
         };
         self.requests.insert(id, asked);
     }
@@ -426,7 +451,7 @@ impl World {
         self.moment
     }
 
-    fn some_ids(&mut self) -> Vec<String> {
+    pub(crate) fn some_ids(&mut self) -> Vec<String> {
         let count = match self.dice.chance(75) {
             true => 1,
             false => 2 + self.dice.below(3),

@@ -43,6 +43,12 @@ pub(crate) struct Client {
     pub(crate) doubtful_from: Moment,
     /// It will send nothing more that the hub can understand.
     pub(crate) mute: bool,
+    /// Something has befallen its connection.
+    pub(crate) is_hurt: bool,
+    /// It has stopped in the middle of something, and will be reset before anybody is judged.
+    pub(crate) hangs: bool,
+    /// The code with which the hub has closed.
+    pub(crate) farewell: Option<u16>,
     pub(crate) faults_expected: BTreeMap<&'static str, u32>,
     pub(crate) faults_told: BTreeMap<String, u32>,
     /// The serial number of the last message from each sender.
@@ -101,6 +107,9 @@ impl Client {
             inbox: Vec::new(),
             doubtful_from: NEVER,
             mute: false,
+            is_hurt: false,
+            hangs: false,
+            farewell: None,
             faults_expected: BTreeMap::new(),
             faults_told: BTreeMap::new(),
             last_serial: BTreeMap::new(),

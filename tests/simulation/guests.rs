@@ -5,7 +5,7 @@
 //! Owns the guests' clock of moments and their dice. Must not: know what the tribes say.
 
 use super::client::{Moment, NEVER};
-use super::{closed, netpeer, peerjs, peero, relay};
+use super::{askers, closed, echo, netpeer, peerjs, peero, relay};
 use crate::support::Dice;
 use crate::support::memory_socket::Wire;
 use crate::support::test_hub::TestHub;
@@ -26,6 +26,9 @@ pub(crate) const NAMES: [&str; 6] = [
 /// The second number in the addresses of those who speak lines.
 pub(crate) const LINES_NET: u8 = 4;
 
+/// Where those who ask by HTTP are among the tribes.
+const ASKERS_PLACE: usize = 5;
+
 /// What everybody may use who takes part: chance, and when it is.
 #[derive(Debug)]
 pub(crate) struct Present {
@@ -33,6 +36,10 @@ pub(crate) struct Present {
     pub(crate) moment: Moment,
     /// The hub's clock.
     pub(crate) now_ms: u64,
+    /// What is said is at least so long, if whoever says it can choose.
+    pub(crate) padding_bytes: usize,
+    /// What was posted for PeerJS by plain HTTP: when, and how many bytes.
+    pub(crate) posted: Vec<(u64, usize)>,
 }
 
 impl Present {
@@ -60,6 +67,10 @@ pub(crate) struct Guest {
     refused: bool,
     /// It was cut off without a reason that it knows of.
     lost: bool,
+    /// For a while it has read nothing.
+    pub(crate) has_stalled: bool,
+    /// It has stopped in the middle of something, and will be reset before anybody is judged.
+    hangs: bool,
 }
 
 impl Guest {
@@ -74,7 +85,19 @@ impl Guest {
             mute: false,
             refused: false,
             lost: false,
+            hangs: false,
+            has_stalled: false,
         }
+    }
+
+    /// Whether the hub had no room for it when it came.
+    pub(crate) fn is_refused(&self) -> bool {
+        self.refused
+    }
+
+    /// It was cut off without a reason that it knows of.
+    pub(crate) fn lose(&mut self) {
+        self.lost = true;
     }
 
     /// Whether it is there, was let in and can say something.
@@ -163,10 +186,17 @@ impl Guests {
             true => tribes.push(Box::new(netpeer::Members::new(config))),
             false => tribes.push(Box::new(closed::Door::for_lines())),
         }
+        match config.echo {
+            true => tribes.push(Box::new(echo::Callers::default())),
+            false => tribes.push(Box::new(closed::Door::new("/echo"))),
+        }
+        tribes.push(Box::new(askers::Askers::new(config)));
         let present = Present {
             dice,
             moment: 0,
             now_ms: 0,
+            padding_bytes: 0,
+            posted: Vec::new(),
         };
         Guests { tribes, present }
     }
@@ -185,7 +215,12 @@ impl Guests {
                     1 => 4_000,
                     _ => 1 << 20,
                 };
-                let from = IpAddr::from([10, 1 + place as u8, 0, (number % 250 + 1) as u8]);
+                let last = match place == ASKERS_PLACE {
+                    false => (number % 250 + 1) as u8,
+                    // All from one address, of which there may be few.
+                    true => 1,
+                };
+                let from = IpAddr::from([10, 1 + place as u8, 0, last]);
                 let refused = hub.census().refused;
                 if let Some(wire) = hub.connect(from, window) {
                     self.present.moment += 1;
@@ -206,6 +241,40 @@ impl Guests {
                     self.present.moment += 1;
                     act(tribe.as_mut(), number, &mut self.present);
                 }
+            }
+        }
+    }
+
+    /// Something befalls a connection, whatever it is doing: it is reset, or what it has sent breaks off.
+    pub(crate) fn mishap(&mut self) {
+        let mut there = Vec::new();
+        for (place, tribe) in self.tribes.iter_mut().enumerate() {
+            for number in 0..tribe.count() {
+                if !tribe.guest(number).peer.is_gone() {
+                    there.push((place, number));
+                }
+            }
+        }
+        if there.is_empty() {
+            return;
+        }
+        let present = &mut self.present;
+        present.moment += 1;
+        let (place, number) = there[present.dice.below(there.len() as u64) as usize];
+        let guest = self.tribes[place].guest(number);
+        guest.doubt(present.moment);
+        guest.mute = true;
+        guest.hangs |= break_off(&mut guest.peer, &mut present.dice);
+    }
+
+    /// The hub takes leave of everybody.
+    pub(crate) fn drained(&mut self) {
+        self.present.moment += 1;
+        for tribe in &mut self.tribes {
+            for number in 0..tribe.count() {
+                let guest = tribe.guest(number);
+                guest.doubt(self.present.moment);
+                guest.mute = true;
             }
         }
     }
@@ -273,7 +342,11 @@ impl Guests {
     pub(crate) fn wake_readers(&mut self) {
         for tribe in &mut self.tribes {
             for number in 0..tribe.count() {
-                tribe.guest(number).peer.reads = true;
+                let guest = tribe.guest(number);
+                guest.peer.reads = true;
+                if guest.hangs {
+                    guest.peer.wire().reset();
+                }
             }
         }
     }
@@ -325,6 +398,7 @@ fn act(tribe: &mut dyn Tribe, number: usize, present: &mut Present) {
             let guest = tribe.guest(number);
             guest.doubt(present.moment);
             guest.peer.reads = false;
+            guest.has_stalled = true;
         }
         3..6 => {
             let guest = tribe.guest(number);
@@ -332,6 +406,17 @@ fn act(tribe: &mut dyn Tribe, number: usize, present: &mut Present) {
             guest.peer.answers_pings = false;
         }
         6..9 => tribe.guest(number).peer.wire().interrupt(),
+        9..11 => {
+            // More than some of those who hear it can take.
+            present.padding_bytes = 4_000;
+            for _ in 0..40 {
+                if tribe.guest(number).is_in() {
+                    present.moment += 1;
+                    tribe.act(number, present);
+                }
+            }
+            present.padding_bytes = 0;
+        }
         _ => tribe.act(number, present),
     }
 }
@@ -339,28 +424,62 @@ fn act(tribe: &mut dyn Tribe, number: usize, present: &mut Present) {
 fn take_in(tribe: &mut dyn Tribe, number: usize, heard: Heard, present: &mut Present) {
     let guest = tribe.guest(number);
     match &heard {
-        Heard::Text(_) => {}
-        Heard::Ping | Heard::Pong(_) => return,
+        Heard::Text(_) | Heard::Binary(_) | Heard::Bytes(_) | Heard::Pong(_) => {
+            return tribe.hear(number, heard, present);
+        }
+        Heard::Ping => return,
         Heard::Refused(status) => {
+            let is_broken = guest.mute && matches!(status, 400 | 408 | 503);
             assert!(
-                *status == 503 && guest.refused,
-                "only want of room turns a guest away"
+                *status == 503 && guest.refused || is_broken,
+                "only want of room turns a guest away, not {status}"
             );
         }
         Heard::Close(code, reason) => {
             let known = matches!(
                 code,
-                None | Some(1000 | 1001 | 1002 | 1007 | 1008 | 1009 | 1013)
+                None | Some(1000 | 1001 | 1002 | 1007 | 1008 | 1009 | 1012 | 1013)
             );
             assert!(known, "{code:?} {reason}");
         }
         Heard::Answer(..) => unreachable!("guests make no plain requests"),
         Heard::Gone => {}
     }
-    if !matches!(heard, Heard::Text(_)) {
-        guest.lost |= guest.doubtful_from == NEVER;
-        guest.doubt(guest.came);
-        guest.gone = guest.gone.min(present.moment);
-    }
+    guest.lost |= guest.doubtful_from == NEVER;
+    guest.doubt(guest.came);
+    guest.gone = guest.gone.min(present.moment);
     tribe.hear(number, heard, present);
+}
+
+/// Resets a connection, or breaks off what flies and perhaps ends it. Whether it just hangs from now on.
+pub(crate) fn break_off(peer: &mut TestPeer, dice: &mut Dice) -> bool {
+    let wire = peer.wire().clone();
+    let kept = dice.below(wire.flying_bytes() as u64 + 1) as usize;
+    let half = |dice: &mut Dice| match dice.below(3) {
+        // A frame without its payload, a line or a head without its end.
+        0 => &b"\x81\xfe\x01"[..],
+        1 => b"{\"type\":",
+        _ => b"",
+    };
+    match dice.below(5) {
+        0 => wire.reset(),
+        1 => {
+            wire.send(half(dice));
+            wire.end();
+        }
+        2 => {
+            wire.cut(kept);
+            wire.end();
+        }
+        3 if peer.has_frames() => {
+            // Closes, and is perhaps reset before it hears the answer.
+            peer.send_frame(0x88, &1000_u16.to_be_bytes());
+        }
+        _ => {
+            wire.cut(kept);
+            peer.answers_pings = false;
+            return true;
+        }
+    }
+    false
 }

@@ -261,7 +261,10 @@ impl Tribe for Members {
             0..30 => self.say(number, "chat", &format!(r#"{{"n":"{n}"}}"#), present),
             30..40 => self.say(number, "@REQUEST_NETWORK_INFORMATION", "{}", present),
             40..65 => {
-                let state = format!(r#"{{"s":"{n}"}}"#);
+                let state = match present.padding_bytes {
+                    0 => format!(r#"{{"s":"{n}"}}"#),
+                    most => format!(r#"{{"s":"{n}","x":"{}"}}"#, "p".repeat(most)),
+                };
                 let member = &mut self.members[number];
                 member.states.push((present.moment, state));
                 if present.dice.chance(20) {
@@ -295,6 +298,10 @@ impl Tribe for Members {
         let Heard::Text(text) = heard else {
             return;
         };
+        if self.members[number].guest.mute && !text.starts_with('{') {
+            // What broke off in its first line was none, and is answered in HTTP.
+            return;
+        }
         let told: Value = serde_json::from_str(&text).expect("the hub speaks JSON");
         assert_eq!(
             told["senderName"],
@@ -331,7 +338,7 @@ impl Tribe for Members {
             }
             "@CONNECTION_CLOSED" => {
                 let why = content["message"].as_str().expect("a reason is given");
-                if member.outcome.is_none() && member.presents {
+                if member.outcome.is_none() && member.presents && !member.guest.mute {
                     member.outcome = Some(match why {
                         "Nickname is already being used." => Outcome::NameTaken,
                         _ => Outcome::Full,

@@ -116,7 +116,7 @@ impl Callers {
         };
         let padding = "p".repeat(match present.dice.below(30) {
             0 => 3_000,
-            _ => present.dice.below(40) as usize,
+            _ => present.padding_bytes.max(present.dice.below(40) as usize),
         });
         // Spaces, number forms, escapes, repeated fields: whatever is inside must come as it went.
         let payload = match present.dice.below(4) {
@@ -260,6 +260,12 @@ impl Callers {
                 *per_destination.entry((from.key, &said.dst)).or_default() += 1;
                 all += 1;
                 bytes += said.payload.len() + 300;
+            }
+        }
+        for &(posted_ms, posted_bytes) in &present.posted {
+            if posted_ms + waits_ms >= present.now_ms {
+                all += 1;
+                bytes += posted_bytes + 300;
             }
         }
         let most = |counts: BTreeMap<_, usize>| counts.into_values().max().unwrap_or(0);

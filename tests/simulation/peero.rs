@@ -76,7 +76,7 @@ impl Visitors {
 
     fn signal(&mut self, number: usize, present: &mut Present) {
         let n = present.serial("po");
-        let padding = "p".repeat(present.dice.below(60) as usize);
+        let padding = "p".repeat(present.padding_bytes.max(present.dice.below(60) as usize));
         let to = match present.dice.below(10) {
             0..5 => None,
             // What is an id elsewhere is none here.

@@ -174,7 +174,7 @@ impl Nodes {
             _ => {}
         }
         let n = present.serial("re");
-        let padding = "p".repeat(present.dice.below(50) as usize);
+        let padding = "p".repeat(present.padding_bytes.max(present.dice.below(50) as usize));
         let data = match present.dice.below(3) {
             0 => format!(r#"{{"type":"user","data":"{n} {padding}"}}"#),
             1 => format!(r#"{{ "data" : {{"n":"{n}","x":[1.0, 2e3,"\ud800"]}}, "type" :"user" }}"#),

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 impl World {
     /// Views, listings, deliveries and claims against what the clients are. `cut_off` readers were too slow.
-    pub(crate) fn judge(&self, cut_off: u64) {
+    pub(crate) fn judge(&mut self, cut_off: u64) {
         for (number, client) in self.clients.iter().enumerate() {
             if client.is_joined() && !client.mute {
                 assert!(
@@ -21,6 +21,8 @@ impl World {
         for (serial, said) in &self.said {
             self.judge_said(*serial, said);
         }
+        // What has been taken in has arrived by now, wherever it had to.
+        self.said.retain(|_, said| said.done == NEVER);
         for (claimant, holder, id, when) in &self.idle_claims {
             let holder_lives = self.clients[*holder].is_in()
                 && self.clients[*holder].doubtful_from == NEVER

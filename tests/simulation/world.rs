@@ -20,12 +20,16 @@ pub(crate) const DEBOUT: &str = "w2dutnc-k7vsj2og";
 pub(crate) struct World {
     pub(crate) clients: Vec<Client>,
     pub(crate) moment: Moment,
+    /// The hub's clock.
+    pub(crate) now_ms: u64,
     pub(crate) dice: Dice,
     pub(crate) scope: Scope,
     pub(crate) debout: bool,
     /// Publications and notifications by serial number.
     pub(crate) said: BTreeMap<u64, Said>,
     pub(crate) requests: BTreeMap<String, Asked>,
+    /// Every id that the hub has given.
+    pub(crate) given: BTreeSet<String>,
     /// Resume secrets that were given away, with their ids.
     pub(crate) secrets: Vec<(String, String)>,
     /// Claims without a secret to the id of somebody who had it for certain: claimant, holder, id, when.
@@ -61,6 +65,8 @@ pub(crate) struct Asked {
     /// Who was asked indeed.
     pub(crate) arrived: BTreeSet<usize>,
     pub(crate) ends: usize,
+    /// Before this its time is not over, ms.
+    pub(crate) due_ms: u64,
 }
 
 #[derive(Deserialize)]
@@ -127,16 +133,24 @@ impl World {
             Heard::Text(text) => self.take_in_text(number, &text),
             Heard::Close(code, reason) => {
                 let code = code.expect("the hub gives a reason for closing");
-                let known = matches!(code, 1000 | 1001 | 1002 | 1007 | 1009 | 4409 | 4410);
+                let known = matches!(code, 1000 | 1001 | 1002 | 1007 | 1009 | 1012 | 4409 | 4410);
                 // Garbage may be the beginning of a message that never ends.
                 let late = code == 1008 && self.clients[number].mute;
                 assert!(known || late, "{code} {reason}");
+                self.clients[number].farewell = Some(code);
             }
             Heard::Refused(status) => {
-                assert_eq!(status, 503, "only want of room turns a client away");
+                let is_broken = self.clients[number].mute && matches!(status, 400 | 408);
+                assert!(
+                    status == 503 || is_broken,
+                    "only want of room turns a client away, not {status}"
+                );
                 self.clients[number].doubt(0);
             }
-            Heard::Ping | Heard::Pong(_) | Heard::Answer(..) | Heard::Gone => {}
+            Heard::Ping | Heard::Pong(_) | Heard::Gone => {}
+            Heard::Answer(..) | Heard::Binary(_) | Heard::Bytes(_) => {
+                unreachable!("nobody asks for that here")
+            }
         }
     }
 
@@ -155,6 +169,7 @@ impl World {
                 let client = &mut self.clients[number];
                 assert_eq!(client.accepted, NEVER, "accept comes once");
                 client.accepted = self.moment;
+                assert!(self.given.insert(peer.to_owned()), "an id is fresh: {peer}");
                 client.ids.push((self.moment, NEVER, peer.to_owned()));
             }
             "confirm" => self.take_in_confirm(number, peer, content),
@@ -173,10 +188,16 @@ impl World {
                 assert!(self.clients[by].may_have_had(peer), "{text}");
             }
             "requestfailed" => {
+                let now_ms = self.now_ms;
                 let asked = self.end_request(number, told.messageid);
                 assert!(
                     asked.to.contains(peer),
                     "a failed request names who was asked: {text}"
+                );
+                let is_late = content.contains("E_REQUESTTIMEOUT");
+                assert!(
+                    !is_late || asked.due_ms <= now_ms,
+                    "an answer has the time that it was given: {text}"
                 );
             }
             "error" => {
@@ -350,6 +371,9 @@ impl World {
         assert!(*last <= serial, "what one peer says comes in order");
         *last = serial;
         let (id, requester) = (id.to_owned(), told.peer.unwrap_or_default().to_owned());
+        if content["silence"] == true {
+            return;
+        }
         match self.dice.below(100) {
             0..60 if !client.mute => self.respond(number, &id, &requester),
             60..90 => self.clients[number].inbox.push((id, requester)),

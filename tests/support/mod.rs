@@ -13,6 +13,8 @@ pub mod memory_socket;
 pub mod test_hub;
 pub mod test_peer;
 
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
 /// A source of chance that gives the same numbers for the same seed (splitmix64: a Weyl sequence, its steps mixed).
 #[derive(Debug)]
 pub struct Dice {
@@ -65,6 +67,47 @@ pub fn for_each_seed(seed_count: u64, body: impl Fn(&mut Dice)) {
         let told = TellSeed(seed);
         body(&mut Dice::new(seed));
         drop(told);
+    }
+}
+
+/// The same with all processors, unless `workers` says how many. After a failure no other seed is begun.
+pub fn for_each_seed_at_once(
+    seed_count: u64,
+    workers: Option<u64>,
+    body: impl Fn(&mut Dice) + Sync,
+) {
+    if std::env::var("PEERHUB_SEED").is_ok() {
+        return for_each_seed(seed_count, body);
+    }
+    let most = || std::thread::available_parallelism().map_or(1, |count| count.get() as u64);
+    let workers = workers.unwrap_or_else(most);
+    let (next, has_failed) = (AtomicU64::new(0), AtomicBool::new(false));
+    let work = || {
+        loop {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if seed >= seed_count || has_failed.load(Ordering::Relaxed) {
+                return;
+            }
+            let told = TellSeed(seed);
+            let failure = Fails(&has_failed);
+            body(&mut Dice::new(seed));
+            std::mem::forget(failure);
+            drop(told);
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..workers {
+            scope.spawn(work);
+        }
+    });
+}
+
+/// Is dropped only by a panic.
+struct Fails<'a>(&'a AtomicBool);
+
+impl Drop for Fails<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
     }
 }
 

@@ -8,6 +8,7 @@ use super::memory_socket::{MemorySocket, Wire};
 use peerhub::Config;
 use peerhub::net::{Census, ConnKey, Dial, Entropy, Now, Readiness, Switchboard};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 /// The time at which every test begins, ms since 1970: in September 2026.
 pub const BEGIN_UNIX_MS: u64 = 1_790_000_000_000;
@@ -17,6 +18,9 @@ pub const BEGIN_UNIX_MS: u64 = 1_790_000_000_000;
 pub struct TestHub {
     switchboard: Switchboard<MemorySocket>,
     elapsed_ms: u64,
+    /// How far the wall clock was set forward or back since the beginning, ms.
+    wall_ms: i64,
+    ticks: u64,
     wires: Vec<(ConnKey, Wire)>,
 }
 
@@ -36,8 +40,15 @@ impl TestHub {
         TestHub {
             switchboard,
             elapsed_ms: 0,
+            wall_ms: 0,
+            ticks: 0,
             wires: Vec::new(),
         }
+    }
+
+    /// Serves those who begin with TLS.
+    pub fn secure(&mut self, tls: Arc<rustls::ServerConfig>) {
+        self.switchboard.secure(tls);
     }
 
     /// Connects from an address; none if the hub lets nobody in, not even to tell him so.
@@ -83,7 +94,17 @@ impl TestHub {
 
     /// The time, ms since 1970.
     pub fn unix_ms(&self) -> u64 {
-        BEGIN_UNIX_MS + self.elapsed_ms
+        (BEGIN_UNIX_MS + self.elapsed_ms).saturating_add_signed(self.wall_ms)
+    }
+
+    /// Sets the wall clock, and it alone, forward or back.
+    pub fn set_wall(&mut self, by_ms: i64) {
+        self.wall_ms = self.wall_ms.saturating_add(by_ms);
+    }
+
+    /// How many ticks there have been.
+    pub fn ticks(&self) -> u64 {
+        self.ticks
     }
 
     /// How many there are of what.
@@ -181,6 +202,7 @@ impl TestHub {
             unix_ms: self.unix_ms(),
         });
         self.switchboard.tick();
+        self.ticks += 1;
         self.switchboard.check();
         self.wires.retain(|(_, wire)| !wire.is_released());
     }

@@ -27,6 +27,7 @@ enum Stage {
     Refused,
     Open,
     Lines,
+    Bytes,
     Asking,
     Closed,
     Gone,
@@ -37,6 +38,10 @@ enum Stage {
 pub enum Heard {
     /// A text message.
     Text(String),
+    /// A binary message.
+    Binary(Vec<u8>),
+    /// Bytes, to one who speaks in such.
+    Bytes(Vec<u8>),
     /// A ping, and whether it was answered.
     Ping,
     /// A pong with its payload.
@@ -86,6 +91,11 @@ impl TestPeer {
         TestPeer::at(Stage::Lines, wire)
     }
 
+    /// Somebody who sends bytes by `wire` and is told bytes.
+    pub fn of_bytes(wire: Wire) -> TestPeer {
+        TestPeer::at(Stage::Bytes, wire)
+    }
+
     /// Somebody who makes one plain request and ends.
     pub fn of_request(wire: Wire, method: &str, path: &str, body: &str) -> TestPeer {
         let length = body.len();
@@ -114,9 +124,17 @@ impl TestPeer {
         &self.wire
     }
 
+    /// Whether it speaks WebSocket, or is about to.
+    pub fn has_frames(&self) -> bool {
+        matches!(self.stage, Stage::Upgrading | Stage::Open | Stage::Closed)
+    }
+
     /// Whether the connection can still carry messages, as far as this end knows.
     pub fn is_open(&self) -> bool {
-        matches!(self.stage, Stage::Upgrading | Stage::Open | Stage::Lines)
+        matches!(
+            self.stage,
+            Stage::Upgrading | Stage::Open | Stage::Lines | Stage::Bytes
+        )
     }
 
     /// Whether the hub has ended the connection, and everything that it said was received.
@@ -135,6 +153,21 @@ impl TestPeer {
     /// Sends a binary message.
     pub fn say_binary(&mut self, bytes: &[u8]) -> u64 {
         self.send_frame(0x82, bytes)
+    }
+
+    /// Sends a message in fragments of so many bytes, with a ping and an empty fragment behind the first. How many bytes
+    /// were ever sent.
+    pub fn say_in_pieces(&mut self, text: &str, piece_bytes: usize) -> u64 {
+        let mut first = 0x01;
+        for piece in text.as_bytes().chunks(piece_bytes) {
+            self.send_frame(first, piece);
+            if first != 0 {
+                self.send_frame(0x89, b"between");
+                self.send_frame(0x00, b"");
+            }
+            first = 0x00;
+        }
+        self.send_frame(0x80, b"")
     }
 
     /// Sends a frame with this first byte, whole and masked.
@@ -176,6 +209,9 @@ impl TestPeer {
         if self.stage == Stage::Refused {
             // The rest of the refusal is for people.
             self.incoming.clear();
+        }
+        if self.stage == Stage::Bytes && !self.incoming.is_empty() {
+            heard.push(Heard::Bytes(std::mem::take(&mut self.incoming)));
         }
         while self.stage == Stage::Lines
             && let Some(end) = self.incoming.iter().position(|&byte| byte == b'\n')
@@ -258,6 +294,7 @@ impl TestPeer {
             0x81 => heard.push(Heard::Text(
                 String::from_utf8(payload).expect("a text is UTF-8"),
             )),
+            0x82 => heard.push(Heard::Binary(payload)),
             0x88 => {
                 let code = payload.first_chunk().map(|&code| u16::from_be_bytes(code));
                 let reason = payload.get(2..).unwrap_or_default().to_vec();

@@ -57,6 +57,7 @@ impl Realm {
             .sum();
         assert_eq!(named, registered);
         assert_eq!(connected, self.connected);
+        self.wheel.check();
         assert_eq!(timers, self.wheel.len());
         assert!(self.due.is_empty());
     }

@@ -7,6 +7,7 @@
 use crate::config::PeerJs;
 use crate::hub::Millis;
 use crate::index::{Arena, ClientKey, Key, LetterKey, Linked, Links, List, Names, QueueKey};
+use crate::planted;
 use std::hash::RandomState;
 
 /// What the letters of a queue wait for.
@@ -145,7 +146,9 @@ impl Waiting {
             (queue.letters.len(), queue.bytes)
         });
         let fits = match cause {
-            Cause::Destination => letters < self.queue_letters_max,
+            Cause::Destination => {
+                letters < self.queue_letters_max || planted::bug("waiting-unbounded")
+            }
             Cause::Author => {
                 letters < self.queue_letters_max.min(self.author_letters_max)
                     && queue_bytes + bytes <= self.author_bytes_max

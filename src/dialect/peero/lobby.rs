@@ -10,6 +10,7 @@ use crate::dialect::{Arrival, Lent, Mail};
 use crate::hub::command::PeerFault;
 use crate::hub::id::{FreshIds, Uuid};
 use crate::index::{Arena, ConnKey, Linked, Links, List, Names, VisitorKey};
+use crate::planted;
 use std::hash::RandomState;
 
 /// Everybody who speaks peero.
@@ -100,7 +101,9 @@ impl Lobby {
     /// A member's connection is ending: it is forgotten, and the others are told. O(visitors).
     pub fn depart(&mut self, member: VisitorKey, lent: Lent<'_>) {
         let id = self.visitors[member].id;
-        self.tell_others(member, lent.mail, |out| outbound::remove(&id, out));
+        if !planted::bug("remove-untold") {
+            self.tell_others(member, lent.mail, |out| outbound::remove(&id, out));
+        }
         self.here.remove(&mut self.visitors, member);
         self.ids.remove(id.as_str(), member);
         self.visitors.remove(member);

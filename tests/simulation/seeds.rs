@@ -1,0 +1,13 @@
+//! Seeds that once found a bug. They come first in every run.
+
+/// A seed and what it found.
+#[derive(Debug)]
+pub(crate) struct Named {
+    /// What was wrong.
+    pub(crate) name: &'static str,
+    pub(crate) seed: u64,
+    /// Within so many steps.
+    pub(crate) steps: u64,
+}
+
+pub(crate) const NAMED: &[Named] = &[];

@@ -1,0 +1,108 @@
+//! The settings of one simulated hub, drawn anew for each seed, with bounds that are met.
+//!
+//! Here is where a new bound takes part: one line in `limits`, or one function for a part of its own.
+
+use super::{CONNECTIONS_MAX, PROBE_MS_MAX, REQUEST_MS_MAX, actions, guests, peerjs, relay};
+use crate::support::Dice;
+use peerhub::Config;
+use peerhub::config::{Limits, NetPeer, PeerJs, Peero, Relay, Scope};
+
+/// Settings that all parts of the simulation can live with.
+pub(crate) fn draw(dice: &mut Dice) -> Config {
+    Config {
+        debout: dice.chance(25),
+        scope: one_of(dice, [Scope::Hub, Scope::Hub, Scope::Hub, Scope::Linkage]),
+        echo: spoken(dice),
+        nudge_interval_ms: one_of(dice, [0, 3_000]),
+        ping_interval_ms: one_of(dice, [0, 2_000, 10_000]),
+        probe_time_ms: 300 + dice.below(PROBE_MS_MAX - 300),
+        request_timeout_ms: actions::REQUEST_MS,
+        request_timeout_max_ms: REQUEST_MS_MAX,
+        handshake_timeout_ms: 2_000,
+        http_idle_timeout_ms: one_of(dice, [700, 30_000]),
+        close_timeout_ms: 500,
+        drain_time_ms: 1_000,
+        read_buffer_bytes: one_of(dice, [200, 4_096, 128 << 10]),
+        limits: limits(dice),
+        peerjs: peerjs(dice),
+        relay: relay(dice),
+        netpeer: netpeer(dice),
+        peero: peero(dice),
+        ..Config::default()
+    }
+}
+
+fn limits(dice: &mut Dice) -> Limits {
+    Limits {
+        connections: CONNECTIONS_MAX,
+        connections_per_address: one_of(dice, [0, 0, 2]),
+        message_bytes: actions::MESSAGE_BYTES_MAX,
+        queue_bytes: one_of(dice, [64 << 10, 1 << 20]),
+        tags: actions::TAGS_MAX,
+        properties_bytes: actions::PROPERTIES_BYTES_MAX,
+        channels: actions::CHANNELS_MAX,
+        pending_requests: one_of(dice, [6, 100]),
+        json_depth: actions::JSON_DEPTH_MAX,
+        body_bytes: one_of(dice, [1_000, 64 << 10]),
+        ..Config::default().limits
+    }
+}
+
+fn peerjs(dice: &mut Dice) -> PeerJs {
+    PeerJs {
+        on: spoken(dice),
+        keys: peerjs::KEYS[..2].iter().map(|&key| key.into()).collect(),
+        path: one_of(dice, ["/", "/room1"]).to_owned(),
+        expire_timeout_ms: 100 + dice.below(1_400),
+        alive_timeout_ms: one_of(dice, [0, 5_000, 20_000]),
+        concurrent_limit: one_of(dice, [3, 5, 5_000]),
+        waiting: one_of(dice, [6, 1_000]),
+        waiting_bytes: one_of(dice, [4_000, 1 << 20]),
+        waiting_bytes_per_sender: one_of(dice, [2_000, 1 << 20]),
+        waiting_per_sender: one_of(dice, [3, 1_000]),
+        waiting_per_destination: one_of(dice, [4, 1_000]),
+        ..PeerJs::default()
+    }
+}
+
+fn relay(dice: &mut Dice) -> Relay {
+    Relay {
+        on: spoken(dice),
+        id: Some(relay::hex(&dice.bytes(20))),
+        url: dice
+            .chance(50)
+            .then(|| "wss://hub.example/peer-relay".to_owned()),
+        nonces: one_of(dice, [10, 65_536, 65_536]),
+        paths: one_of(dice, [2, 65_536]),
+        waiting: 3,
+        ..Relay::default()
+    }
+}
+
+fn netpeer(dice: &mut Dice) -> NetPeer {
+    NetPeer {
+        on: spoken(dice),
+        name: one_of(dice, ["hub", guests::NAMES[4]]).to_owned(),
+        state: dice.chance(50).then(|| r#"{"s":"first"}"#.to_owned()),
+        state_time_ms: one_of(dice, [0, 100, 500]),
+        members: one_of(dice, [3, 10_000]),
+        ..NetPeer::default()
+    }
+}
+
+fn peero(dice: &mut Dice) -> Peero {
+    Peero {
+        on: spoken(dice),
+        peers: one_of(dice, [3, 10_000]),
+        signal_bytes: one_of(dice, [100, 64 << 10]),
+    }
+}
+
+fn spoken(dice: &mut Dice) -> bool {
+    !dice.chance(10)
+}
+
+fn one_of<T, const N: usize>(dice: &mut Dice, choices: [T; N]) -> T {
+    let place = dice.below(N as u64) as usize;
+    choices.into_iter().nth(place).expect("the dice are below")
+}
