@@ -45,14 +45,14 @@ pub const SETTINGS: &[Setting] = &[
     Setting {
         name: "tls-cert",
         group: Group::Serving,
-        help: "PEM file with the certificate chain for https and wss, on the same port; read again on SIGHUP and when it changes",
+        help: "PEM file with the certificate chain for https and wss; read again on SIGHUP and when it changes",
         form: Form::Maybe(|config| &mut config.tls.cert, word::FILE),
         common: true,
     },
     Setting {
         name: "tls-key",
         group: Group::Serving,
-        help: "PEM file with the private key of tls-cert; may be left out if the key is in the same file",
+        help: "PEM file with the private key of tls-cert, unless it is in the same file",
         form: Form::Maybe(|config| &mut config.tls.key, word::FILE),
         common: true,
     },
