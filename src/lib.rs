@@ -6,6 +6,7 @@
 //!
 //! # Rooms
 //! - [`config`] — every setting and bound, in one table
+//! - [`access`] — tokens judged, and what they grant, pure
 //! - [`index`] — containers that know nothing about peers; [`wheel`] — deadlines
 //! - [`hub`] — the rules of ok-peerhub, pure: no socket, clock, randomness or JSON
 //! - [`wire`] — bytes ↔ messages, pure
@@ -45,12 +46,15 @@
 //!   never heard in another
 //! - *mail*: what a world has to say, until it is frames
 //! - *event*, *delivery*, *outbox*: something to tell; one receiver of it; both, until they are frames
-//! - *token*: a piece of text that the hub compares and forwards but does not understand
+//! - *token*: in the hub, a piece of text that it compares and forwards but does not understand; in [`access`] and [`net`], what
+//!   somebody shows to come in
+//! - *grant*: what somebody may do, and until when
 //! - *tick*: one round of the loop; *turn*: one connection's share of its reading; *loud*: who needs more than one turn for
 //!   what was read
 //! - *span*: a piece of the bytes that a tick has to say; *backlog*: what a socket did not take
 //! - *fault*: a peer's mistake; *condemned*: over, and removed by the next reap
 
+pub mod access;
 pub mod config;
 pub mod dialect;
 #[cfg(feature = "fuzzing")]

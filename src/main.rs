@@ -5,6 +5,7 @@
 
 use log::{info, warn};
 use peerhub::config::{self, Wish};
+use peerhub::net::make_token;
 use peerhub::{Config, Ended, Server};
 use std::fmt::Display;
 use std::io::{self, Write};
@@ -20,6 +21,10 @@ const FORCED: u8 = 130;
 fn main() -> ExitCode {
     match config::load(std::env::args_os(), std::env::vars_os()) {
         Ok(Wish::Serve { config, remarks }) => serve(*config, &remarks),
+        Ok(Wish::Token(wish)) => match make_token(&wish) {
+            Ok(text) => print(&text),
+            Err(error) => fail(CANNOT_START, error),
+        },
         Ok(Wish::Print(text)) => print(&text),
         Err(error) => fail(CANNOT_START, error),
     }

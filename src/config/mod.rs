@@ -6,7 +6,7 @@
 //!
 //! - `table` — the one table: names, ranges and help, from which everything else here is made
 //! - `settings` — what an entry of the table is and can do
-//! - `dialects` — what can be set of each dialect
+//! - `dialects` — what can be set of each dialect; `tokens` — what can be set of tokens
 //! - `value` — text ↔ times, sizes, counts, addresses; `word` — texts that must look like something
 //! - `origin` — pages that may come in; `proxies` — addresses that may say for whom they come
 //! - `load` — flag over environment over file over default; `preset` — other defaults
@@ -22,6 +22,8 @@ mod proxies;
 mod render;
 mod settings;
 mod table;
+mod token_command;
+mod tokens;
 mod value;
 mod word;
 
@@ -33,6 +35,8 @@ pub use proxies::Proxies;
 pub use render::{markdown_table, toml_text};
 pub use settings::{Form, Group, Range, Setting};
 pub use table::SETTINGS;
+pub use token_command::{MakeToken, TokenWish};
+pub use tokens::Tokens;
 pub use word::Word;
 
 use std::fmt;
@@ -97,6 +101,8 @@ pub struct Config {
     pub netpeer: NetPeer,
     /// peero.
     pub peero: Peero,
+    /// Tokens.
+    pub tokens: Tokens,
 }
 
 /// Where a value came from.
@@ -270,6 +276,7 @@ impl Default for Config {
             relay: Relay::default(),
             netpeer: NetPeer::default(),
             peero: Peero::default(),
+            tokens: Tokens::default(),
         }
     }
 }

@@ -62,7 +62,7 @@ pub(super) fn command() -> Command {
     let command = Command::new("peerhub")
         .version(env!("CARGO_PKG_VERSION"))
         .about("One server through which peers find each other and talk")
-        .override_usage("peerhub [FLAGS]")
+        .override_usage("peerhub [FLAGS]\n       peerhub token [FLAGS]")
         .after_help("All flags, their ranges and environment variables: peerhub --help")
         .after_long_help(
             "A flag counts more than its environment variable, that more than the file, that more than the default.\n\

@@ -5,6 +5,7 @@
 
 use super::Socket;
 use super::dialling::Dialling;
+use super::gate::Pass;
 use super::out_queue::OutQueue;
 use crate::dialect::Member;
 use crate::index::{Key, PeerKey, TimerKey};
@@ -31,6 +32,8 @@ pub(super) struct Conn<S> {
     pub(super) is_v6_loopback: bool,
     /// The one deadline that a connection has at a time; what it means depends on speech and life.
     pub(super) timer: TimerKey,
+    /// What the token that it came with says of its end, if it came with one.
+    pub(super) pass: Option<Box<Pass>>,
     /// Bytes that have been read and wait for the next turn, since they made too much work in the last one.
     pub(super) put_off: Option<Box<[u8]>>,
     /// The socket may have bytes to read.
@@ -127,6 +130,7 @@ impl<S: Socket> Conn<S> {
             counted: false,
             is_v6_loopback: false,
             timer: TimerKey::NONE,
+            pass: None,
             put_off: None,
             readable: true,
             read_closed: false,

@@ -11,6 +11,7 @@ use super::listener::{Accepted, Listener, raise_connection_limit};
 use super::log_limit::{LogLimit, limited};
 use super::resolver::Resolver;
 use super::switchboard::{Census, Now, Readiness, Switchboard};
+use super::token_files::read_keys;
 use crate::config::{Config, plain_words};
 use crate::hub::Millis;
 use log::{Level, debug, info};
@@ -107,12 +108,13 @@ impl Server {
     /// Checks the settings, binds every address and raises the limit on open files. Port 0 lets the system choose.
     ///
     /// # Errors
-    /// All the operator's: a bad setting, an address that cannot be had, a state file that cannot be used. The text is one
-    /// line.
+    /// All the operator's: a bad setting, an address that cannot be had, a state or key file that cannot be used. The text is
+    /// one line.
     pub fn bind(mut config: Config) -> Result<Server, StartError> {
         config
             .check()
             .map_err(|error| StartError(error.to_string()))?;
+        let checker = read_keys(&config)?;
         let keeper = Keeper::open(&mut config)?;
         let poll = Poll::new().map_err(no_poll)?;
         let mut listeners = Vec::new();
@@ -134,6 +136,16 @@ impl Server {
         }
         let waker = Arc::new(Waker::new(poll.registry(), WAKER).map_err(no_poll)?);
         let alarm = Alarm::new(poll.registry(), ALARM);
+        let mut switchboard = Switchboard::new(
+            config.clone(),
+            raise_connection_limit(),
+            Entropy::System,
+            now(),
+            monotonic_ms,
+        );
+        if let Some(checker) = checker {
+            switchboard.check_tokens(checker);
+        }
         Ok(Server {
             addresses: listeners.iter().map(|listener| listener.address).collect(),
             listeners,
@@ -148,13 +160,7 @@ impl Server {
             accept_log: LogLimit::default(),
             drain_time_ms: config.drain_time_ms,
             keeper,
-            switchboard: Switchboard::new(
-                config,
-                raise_connection_limit(),
-                Entropy::System,
-                now(),
-                monotonic_ms,
-            ),
+            switchboard,
             poll,
         })
     }
@@ -427,7 +433,8 @@ fn monotonic_ms() -> Millis {
     millis(START.get_or_init(Instant::now).elapsed())
 }
 
-fn now() -> Now {
+/// The present.
+pub(super) fn now() -> Now {
     let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH);
     Now {
         monotonic_ms: monotonic_ms(),

@@ -7,6 +7,7 @@ use super::Socket;
 use super::conn::{Conn, Life, Party, Speech};
 use super::dialling::Wish;
 use super::entropy::Entropy;
+use super::gate::Gate;
 use super::log_limit::{LogLimit, limited};
 use super::out_queue::{Flushed, Frames, OutQueue, Span};
 use super::switchboard::{Census, Now};
@@ -41,6 +42,7 @@ pub(super) struct Floor<S> {
     pub(super) web: Web,
     /// Whose word is taken for whom they come.
     pub(super) proxies: Proxies,
+    pub(super) gate: Gate,
     pub(super) wheel: Wheel<ConnKey>,
     pub(super) frames: Frames,
     /// Where an event becomes text before it becomes a frame.
@@ -349,6 +351,7 @@ impl<S: Socket> Floor<S> {
 
     fn remove(&mut self, key: ConnKey) {
         self.disarm(key);
+        self.take_pass(key);
         let conn = self.conns.remove(key.index());
         if conn.refused {
             self.refused_conns -= 1;

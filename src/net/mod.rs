@@ -8,6 +8,7 @@
 //! - `switchboard` — all connections, and the phases of a tick; `floor` — what a message may touch, and how connections end
 //! - `turns` — whose turn it is to be read from
 //! - `conn` — one connection; `out_queue` — bytes on their way out
+//! - `gate` — who is let in by what token, and until when; `token_files` — the keys
 //! - `talk` — WebSocket messages in; `lines` — messages in without WebSocket; `request` — plain HTTP
 //! - `dialling` — connections that the hub opens itself; `resolver` — names of hosts looked up meanwhile
 //! - `fanout` — the hub's events out; `mail` — what the worlds have to say, out
@@ -20,6 +21,7 @@ mod driver;
 mod entropy;
 mod fanout;
 mod floor;
+mod gate;
 mod keeper;
 mod lines;
 mod listener;
@@ -30,6 +32,7 @@ mod request;
 mod resolver;
 mod switchboard;
 mod talk;
+mod token_files;
 mod turns;
 
 pub use crate::index::ConnKey;
@@ -37,6 +40,7 @@ pub use dialling::Dial;
 pub use driver::{Ended, Server, StartError, Stopper};
 pub use entropy::Entropy;
 pub use switchboard::{Census, Now, Readiness, Switchboard};
+pub use token_files::{make_token, read_keys};
 
 use crate::hub::Millis;
 use socket2::{SockRef, TcpKeepalive};

@@ -6,10 +6,12 @@
 use super::Socket;
 use super::conn::{Conn, Life, Party, Speech};
 use super::entropy::Entropy;
+use super::gate::Gate;
 use super::floor::Floor;
 use super::log_limit::LogLimit;
 use super::out_queue::Frames;
 use super::turns::Turns;
+use crate::access::Checker;
 use crate::config::{Config, Proxies};
 use crate::dialect::ok::{self, user_id::UserIdCipher};
 use crate::dialect::{Mail, Worlds};
@@ -123,6 +125,7 @@ impl<S: Socket> Switchboard<S> {
                 proxies: Proxies::new(&config.trusted_proxies)
                     .expect("checked settings hold no bad proxies"),
                 connections_max: limits.connections.min(connections_max).min(Hub::CAPACITY),
+                gate: Gate::new(&config, now.monotonic_ms),
                 conns: Slab::new(),
                 conn_of_peer: Vec::new(),
                 wheel: Wheel::new(Self::RESOLUTION_MS, now.monotonic_ms),
@@ -153,6 +156,12 @@ impl<S: Socket> Switchboard<S> {
                 config,
             },
         }
+    }
+
+    /// From now on tokens are checked with this. Until then none counts, if the settings ask for any; those that have been
+    /// accepted are not looked at again.
+    pub fn check_tokens(&mut self, checker: Checker) {
+        self.floor.gate.checker = Some(checker);
     }
 
     /// Begins a tick.
@@ -226,6 +235,7 @@ impl<S: Socket> Switchboard<S> {
         }
         let deadlines = [
             floor.wheel.next_deadline(),
+            floor.gate.endings.next_deadline(),
             floor.hub.next_deadline(),
             floor.worlds.next_deadline(),
         ];
@@ -306,6 +316,8 @@ impl<S: Socket> Switchboard<S> {
         assert_eq!(members, floor.worlds.member_count(), "nor has a member two");
         let timers = floor.conns.iter().filter(|(_, conn)| !conn.timer.is_none());
         assert_eq!(timers.count(), floor.wheel.len());
+        let passes = floor.conns.iter().filter(|(_, conn)| conn.pass.is_some());
+        assert!(floor.gate.endings.len() <= passes.count());
         let refused = floor.conns.iter().filter(|(_, conn)| conn.refused).count();
         assert_eq!(refused, floor.refused_conns);
         assert!(refused <= Self::REFUSED_MAX);
@@ -328,6 +340,10 @@ impl<S: Socket> Switchboard<S> {
         for key in due.drain(..) {
             self.floor.conns[key.index()].timer = TimerKey::NONE;
             self.floor.falls_due(key);
+        }
+        self.floor.gate.endings.expire(now, &mut due);
+        for key in due.drain(..) {
+            self.floor.pass_falls_due(key);
         }
         self.due = due;
         if self.floor.hub.next_deadline().is_some_and(|at| at <= now) {

@@ -9,7 +9,7 @@ use super::floor::Floor;
 use super::log_limit::limited;
 use super::switchboard::Switchboard;
 use crate::dialect::Member;
-use crate::hub::command::PeerFault;
+use crate::hub::command::{Command, PeerFault};
 use crate::index::{ConnKey, PeerKey};
 use crate::wire::{Incoming, SessionFault, frame};
 use log::Level;
@@ -195,8 +195,11 @@ impl<S: Socket> Floor<S> {
             self.hub.recognise(peer);
         }
         let now = self.now.monotonic_ms;
-        let done = inbound.command.and_then(|command| {
-            self.with_hub(|hub, out, ids| hub.handle(now, peer, command, ids, out))
+        let done = inbound.command.and_then(|command| match command {
+            Command::Authenticate { token } if self.gate.is_on() => {
+                self.renew(peer, &token, inbound.message_id.clone())
+            }
+            command => self.with_hub(|hub, out, ids| hub.handle(now, peer, command, ids, out)),
         });
         if let Err(fault) = done {
             self.complain(peer, fault, inbound.message_id);

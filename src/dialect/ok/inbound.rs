@@ -27,8 +27,10 @@ pub struct Inbound<'a> {
     pub message_id: Option<Cow<'a, str>>,
     /// The text that it was read from.
     text: &'a str,
-    /// Whether it is said on the debug stream itself.
-    is_debout: bool,
+    /// Whether the debug stream does not show it: what is said on that stream, and what shows a token.
+    is_withheld: bool,
+    /// Whether it is one that only the hub's own clients send.
+    is_extension: bool,
     /// What an `initiate` of one of the hub's own clients says about resuming.
     resume: Option<&'a str>,
     /// What it asks for.
@@ -38,13 +40,13 @@ pub struct Inbound<'a> {
 impl<'a> Inbound<'a> {
     /// Whether it shows that it comes from one of the hub's own clients, which may be told of a fault.
     pub fn is_of_own_client(&self) -> bool {
-        self.resume.is_some()
+        self.resume.is_some() || self.is_extension
     }
 
     /// How the debug stream shows it: as it came, but for a resume secret, which is nobody else's to know. None if it was
-    /// said on that stream, where it is not shown twice.
+    /// said on that stream, where it is not shown twice, or if it shows a token.
     pub fn shown(&self) -> Option<Cow<'a, str>> {
-        if self.is_debout {
+        if self.is_withheld {
             return None;
         }
         let Some(secret) = self.resume.filter(|&resume| resume != "true") else {
@@ -62,6 +64,14 @@ impl Reader {
         Reader { limits, cipher }
     }
 
+    /// A user id as others may see it; none if it is the sealed form of another one.
+    pub fn shown_user_id(&self, user_id: &str) -> Option<String> {
+        match &self.cipher {
+            Some(cipher) => Some(cipher.seal(user_id)).filter(|sealed| *sealed != user_id),
+            None => Some(user_id.to_owned()),
+        }
+    }
+
     /// Reads one message. An error says that it is no JSON object within the bounds. O(bytes).
     pub fn read<'a>(&self, text: &'a str) -> Result<Inbound<'a>, PeerFault> {
         let envelope = Envelope::read(text, self.limits.json_depth)?;
@@ -74,7 +84,8 @@ impl Reader {
         };
         Ok(Inbound {
             text,
-            is_debout: kind == "\"debout\"",
+            is_withheld: matches!(&*kind, "\"debout\"" | "\"authenticate\""),
+            is_extension: kind == "\"authenticate\"",
             resume,
             command,
             message_id: id,
@@ -124,6 +135,9 @@ impl Reader {
             "\"retrievePeers\"" => Command::RetrievePeers { message_id },
             "\"debout\"" => Command::Debout {
                 content: content.map(Raw::get),
+            },
+            "\"authenticate\"" => Command::Authenticate {
+                token: fresh_token(content)?,
             },
             "\"leave\"" => Command::Leave,
             _ => return Err(PeerFault::new("E_UNKNOWNTYPE", "no message has this type")),
@@ -381,6 +395,15 @@ fn selection(content: Option<Raw<'_>>) -> Result<DeboutSelection, PeerFault> {
         }
     }
     Ok(selection)
+}
+
+/// The token of an `authenticate`. Its length is judged where it is checked.
+fn fresh_token(content: Option<Raw<'_>>) -> Result<Cow<'_, str>, PeerFault> {
+    let token = present(object(content, "authenticate")?.last("token"));
+    let token = token.filter(|token| token.get().starts_with('"'));
+    token
+        .and_then(plain)
+        .ok_or_else(|| bad("authenticate needs content {token}"))
 }
 
 fn timeout(raw: Raw<'_>) -> Result<u64, PeerFault> {
