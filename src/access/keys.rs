@@ -83,9 +83,11 @@ impl Keys {
             serde_json::from_slice(json).map_err(|error| format!("holds no JWKS: {error}"))?;
         let before = self.keys.len();
         for (place, jwk) in set.keys.iter().enumerate() {
-            let wrong = |problem: String| format!("has a bad key at place {}: it {problem}", place + 1);
+            let wrong =
+                |problem: String| format!("has a bad key at place {}: it {problem}", place + 1);
             if let Some((algorithm, key)) = public_key(jwk).map_err(wrong)? {
-                self.add(jwk.common.key_id.as_deref(), algorithm, key).map_err(wrong)?;
+                self.add(jwk.common.key_id.as_deref(), algorithm, key)
+                    .map_err(wrong)?;
             }
         }
         match self.keys.len() > before {
@@ -106,7 +108,12 @@ impl Keys {
         })
     }
 
-    fn add(&mut self, id: Option<&str>, algorithm: Algorithm, key: DecodingKey) -> Result<(), String> {
+    fn add(
+        &mut self,
+        id: Option<&str>,
+        algorithm: Algorithm,
+        key: DecodingKey,
+    ) -> Result<(), String> {
         if id.is_some() && self.keys.iter().any(|known| known.id.as_deref() == id) {
             return Err("has the kid of another key".to_owned());
         }
@@ -130,7 +137,9 @@ fn public_key(jwk: &Jwk) -> Result<Option<(Algorithm, DecodingKey)>, String> {
         }
         AlgorithmParameters::RSA(_) => Algorithm::RS256,
         AlgorithmParameters::OctetKey(_) => {
-            return Err("is a secret, which a JWKS must not hold: use token-secret-file".to_owned());
+            return Err(
+                "is a secret, which a JWKS must not hold: use token-secret-file".to_owned(),
+            );
         }
         _ => return Ok(None),
     };
@@ -184,4 +193,5 @@ fn modulus_bits(key: &DecodingKey) -> usize {
 }
 
 /// What public keys may be.
-const KINDS: &str = "an Ed25519 key (EdDSA), a P-256 key (ES256) or an RSA key of 2048 bits or more (RS256)";
+const KINDS: &str =
+    "an Ed25519 key (EdDSA), a P-256 key (ES256) or an RSA key of 2048 bits or more (RS256)";

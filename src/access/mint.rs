@@ -76,7 +76,8 @@ impl SigningKey {
             .or_else(|_| EncodingKey::from_ec_pem(pem).map(|key| (Algorithm::ES256, key)))
             .or_else(|_| EncodingKey::from_rsa_pem(pem).map(|key| (Algorithm::RS256, key)))
             .map_err(|_| {
-                "holds no private key in PEM (PKCS #8): write one of Ed25519, P-256 or RSA".to_owned()
+                "holds no private key in PEM (PKCS #8): write one of Ed25519, P-256 or RSA"
+                    .to_owned()
             })?;
         Ok(SigningKey { algorithm, key })
     }

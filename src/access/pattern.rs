@@ -41,9 +41,8 @@ impl Pattern {
 
     /// The same pattern for names that are written as JSON strings. The lone star holds for what is no string, too.
     fn as_json(&self) -> Pattern {
-        let quote = |text: &str| {
-            serde_json::to_string(text).expect("a string can be written as JSON")
-        };
+        let quote =
+            |text: &str| serde_json::to_string(text).expect("a string can be written as JSON");
         match self {
             Pattern::Exact(exact) => Pattern::Exact(quote(exact).into()),
             Pattern::Prefix(prefix) if prefix.is_empty() => self.clone(),
@@ -83,7 +82,11 @@ mod tests {
     fn patterns_and_what_they_allow() {
         let cases: [(&str, &[&str], &[&str]); 5] = [
             ("room", &["room"], &["", "roo", "rooms", "Room", "*"]),
-            ("room-*", &["room-", "room-7", "room-*"], &["room", "my-room-7"]),
+            (
+                "room-*",
+                &["room-", "room-7", "room-*"],
+                &["room", "my-room-7"],
+            ),
             ("*", &["", "anything", "*"], &[]),
             ("", &[""], &["a"]),
             ("ä\"*", &["ä\"", "ä\"b"], &["ä"]),

@@ -9,11 +9,11 @@ use jsonwebtoken::signature::{Error, Signer, Verifier};
 use jsonwebtoken::{Algorithm, DecodingKey, DecodingKeyKind, EncodingKey};
 use ring::rand::SystemRandom;
 use ring::signature::{
-    ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, ED25519, EcdsaKeyPair, Ed25519KeyPair,
-    RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256, RsaKeyPair, RsaPublicKeyComponents,
-    UnparsedPublicKey,
+    ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, ED25519, EcdsaKeyPair,
+    Ed25519KeyPair, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256, RsaKeyPair,
+    RsaPublicKeyComponents, UnparsedPublicKey,
 };
-use ring::{error::Unspecified, hmac};
+use ring::{error::Unspecified, hmac as keyed_hash};
 
 /// Has the library use `ring`, unless a program that the hub is part of has chosen for it.
 pub(super) fn install() {
@@ -24,7 +24,9 @@ pub(super) fn install() {
 }
 
 static PROVIDER: CryptoProvider = CryptoProvider {
-    signer_factory: |&algorithm, key| match is_taken(algorithm) && key.family() == algorithm.family() {
+    signer_factory: |&algorithm, key| match is_taken(algorithm)
+        && key.family() == algorithm.family()
+    {
         true => Ok(Box::new(Signing {
             algorithm,
             key: key.clone(),
@@ -72,9 +74,11 @@ struct Signing {
 impl Verifier<Vec<u8>> for Checking {
     fn verify(&self, message: &[u8], signature: &Vec<u8>) -> std::result::Result<(), Error> {
         let checked = match (self.algorithm, self.key.kind()) {
-            (Algorithm::HS256, DecodingKeyKind::SecretOrDer(secret)) => {
-                hmac::verify(&hmac::Key::new(hmac::HMAC_SHA256, secret), message, signature)
-            }
+            (Algorithm::HS256, DecodingKeyKind::SecretOrDer(secret)) => keyed_hash::verify(
+                &keyed_hash::Key::new(keyed_hash::HMAC_SHA256, secret),
+                message,
+                signature,
+            ),
             (Algorithm::EdDSA, DecodingKeyKind::SecretOrDer(key)) => {
                 UnparsedPublicKey::new(&ED25519, key).verify(message, signature)
             }
@@ -106,8 +110,8 @@ impl Signer<Vec<u8>> for Signing {
         let random = SystemRandom::new();
         match self.algorithm {
             Algorithm::HS256 => {
-                let key = hmac::Key::new(hmac::HMAC_SHA256, key);
-                Ok(hmac::sign(&key, message).as_ref().to_vec())
+                let key = keyed_hash::Key::new(keyed_hash::HMAC_SHA256, key);
+                Ok(keyed_hash::sign(&key, message).as_ref().to_vec())
             }
             Algorithm::EdDSA => {
                 let pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(key);

@@ -42,7 +42,10 @@ pub fn load(
     variables: impl IntoIterator<Item = (OsString, OsString)>,
 ) -> Result<Wish, ConfigError> {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
-    if arguments.get(1).is_some_and(|first| *first == *token_command::NAME) {
+    if arguments
+        .get(1)
+        .is_some_and(|first| *first == *token_command::NAME)
+    {
         return token_command::wish(&arguments[1..], known_variables(variables));
     }
     let flags = match render::command().try_get_matches_from(arguments) {

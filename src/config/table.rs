@@ -62,7 +62,7 @@ pub const SETTINGS: &[Setting] = &[
         help: "File with the secret that tokens (JWT) are signed with by HS256, 32 bytes or more; with this or another key set, \
                nobody comes in without a token",
         form: Form::Maybe(|config| &mut config.tokens.secret_file, word::FILE),
-        common: true,
+        common: false,
     },
     Setting {
         name: "token-public-key",
@@ -70,7 +70,7 @@ pub const SETTINGS: &[Setting] = &[
         help: "File with the public key of those who make tokens, in PEM: Ed25519 (EdDSA), P-256 (ES256) or RSA from 2048 bits on \
                (RS256); may be given several times",
         form: Form::Texts(|config| &mut config.tokens.public_keys, word::FILE),
-        common: true,
+        common: false,
     },
     Setting {
         name: "token-jwks",
@@ -100,7 +100,7 @@ pub const SETTINGS: &[Setting] = &[
         help: "How far the clock of those who make tokens may be off",
         form: Form::Time(
             |config| &mut config.tokens.leeway_ms,
-            Range::of(0, 10 * MINUTE_MS),
+            Range::of(1, 10 * MINUTE_MS).or_zero("none at all"),
         ),
         common: false,
     },

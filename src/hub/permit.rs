@@ -55,12 +55,11 @@ impl Hub {
             ));
         }
         let debout = &*self.rules.debout_channel;
-        self.channels.leave_where(&mut self.peers, peer, |name| {
-            match name == debout {
+        self.channels
+            .leave_where(&mut self.peers, peer, |name| match name == debout {
                 true => grant.debout,
                 false => grant.subscribe.allow(name),
-            }
-        });
+            });
         let expires_ms = grant.expires_ms;
         self.peers[peer].grant = Some(grant);
         let authenticated = Event::Authenticated {

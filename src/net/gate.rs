@@ -109,11 +109,7 @@ impl<S: Socket> Floor<S> {
     }
 
     /// Whether a plain request may be answered. Only what tells of others or speaks in somebody's name asks for a token.
-    pub(super) fn admit_request(
-        &mut self,
-        key: ConnKey,
-        head: &Head<'_>,
-    ) -> Result<(), HttpFault> {
+    pub(super) fn admit_request(&mut self, key: ConnKey, head: &Head<'_>) -> Result<(), HttpFault> {
         if !self.gate.is_on {
             return Ok(());
         }

@@ -252,13 +252,7 @@ impl<S: Socket> Floor<S> {
     }
 
     /// Turns an HTTP connection into a WebSocket of this dialect, for somebody who may do no more than is granted.
-    fn upgrade(
-        &mut self,
-        key: ConnKey,
-        dialect: Dialect,
-        query: &str,
-        grant: Option<Box<Grant>>,
-    ) {
+    fn upgrade(&mut self, key: ConnKey, dialect: Dialect, query: &str, grant: Option<Box<Grant>>) {
         if let Some(grant) = &grant {
             self.give_pass(key, grant.ends_ms);
         }

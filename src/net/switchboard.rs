@@ -6,8 +6,8 @@
 use super::Socket;
 use super::conn::{Conn, Life, Party, Speech};
 use super::entropy::Entropy;
-use super::gate::Gate;
 use super::floor::Floor;
+use super::gate::Gate;
 use super::log_limit::LogLimit;
 use super::out_queue::Frames;
 use super::turns::Turns;

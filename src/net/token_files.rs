@@ -23,8 +23,16 @@ pub fn read_keys(config: &Config) -> Result<Option<Checker>, StartError> {
     let single = |path: &Option<String>| path.clone().into_iter().collect::<Vec<_>>();
     type Add = fn(&mut Keys, &[u8]) -> Result<(), String>;
     let files: [(&str, Vec<String>, Add); 3] = [
-        ("token-secret-file", single(&tokens.secret_file), Keys::add_secret),
-        ("token-public-key", tokens.public_keys.clone(), Keys::add_public_pem),
+        (
+            "token-secret-file",
+            single(&tokens.secret_file),
+            Keys::add_secret,
+        ),
+        (
+            "token-public-key",
+            tokens.public_keys.clone(),
+            Keys::add_public_pem,
+        ),
         ("token-jwks", single(&tokens.jwks_file), Keys::add_jwks),
     ];
     for (setting, paths, add) in files {
@@ -56,8 +64,17 @@ pub fn make_token(wish: &TokenWish) -> Result<String, StartError> {
         }
         TokenWish::Token(make) => make,
     };
-    let patterns = [&make.linkages, &make.publish, &make.subscribe, &make.dialects];
-    if let Some(bad) = patterns.into_iter().flatten().find(|text| Pattern::read(text).is_none()) {
+    let patterns = [
+        &make.linkages,
+        &make.publish,
+        &make.subscribe,
+        &make.dialects,
+    ];
+    if let Some(bad) = patterns
+        .into_iter()
+        .flatten()
+        .find(|text| Pattern::read(text).is_none())
+    {
         let problem = format!("{bad:?} is no pattern: a star stands only at its end");
         return Err(StartError(problem));
     }
