@@ -6,6 +6,7 @@
 use super::Dice;
 use super::memory_socket::{MemorySocket, Wire};
 use peerhub::Config;
+use peerhub::access::Checker;
 use peerhub::net::{Census, ConnKey, Dial, Entropy, Now, Readiness, Switchboard};
 use std::net::IpAddr;
 
@@ -38,6 +39,11 @@ impl TestHub {
             elapsed_ms: 0,
             wires: Vec::new(),
         }
+    }
+
+    /// From now on tokens are checked with this.
+    pub fn check_tokens(&mut self, checker: Checker) {
+        self.switchboard.check_tokens(checker);
     }
 
     /// Connects from an address; none if the hub lets nobody in, not even to tell him so.
