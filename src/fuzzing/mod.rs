@@ -18,6 +18,7 @@ pub mod peero_inbound;
 pub mod peero_lobby;
 pub mod relay_inbound;
 pub mod relay_node;
+pub mod tokens;
 pub mod wheel_ops;
 pub mod ws_bytes;
 
