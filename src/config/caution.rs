@@ -15,11 +15,15 @@ pub fn cautions(config: &Config, bound: &[SocketAddr]) -> Vec<String> {
         .collect();
     if !open.is_empty() {
         let addresses = open.join(" and ");
-        lines.push(format!("open to the network: whoever reaches {addresses} can join; the text on the wire is not encrypted"));
-        if config.debout {
+        let guarded = config.tokens.are_required();
+        lines.push(match guarded {
+            true => format!("open to the network: whoever reads the wire to {addresses} has the tokens; it is not encrypted"),
+            false => format!("open to the network: whoever reaches {addresses} can join; the text on the wire is not encrypted"),
+        });
+        if config.debout && !guarded {
             lines.push("open to the network: the debug stream (--debout) shows every client what the others send".to_owned());
         }
-        if config.echo {
+        if config.echo && !guarded {
             lines.push("open to the network: /echo (--echo) answers anybody".to_owned());
         }
     }
@@ -28,6 +32,10 @@ pub fn cautions(config: &Config, bound: &[SocketAddr]) -> Vec<String> {
     }
     if Proxies::new(&config.trusted_proxies).is_ok_and(|proxies| proxies.are_too_many()) {
         lines.push("--trusted-proxy holds for half of all addresses or more: whoever has one of them can take on any other".to_owned());
+    }
+    let tokens = &config.tokens;
+    if !tokens.are_on() && !(tokens.audiences.is_empty() && tokens.issuers.is_empty()) {
+        lines.push("--token-audience and --token-issuer do nothing without a key: tokens are not looked at".to_owned());
     }
     let peerjs = &config.peerjs;
     if peerjs.on && peerjs.waiting_per_sender >= peerjs.waiting {
@@ -100,6 +108,15 @@ mod tests {
         assert!(
             !told(&config, "127.0.0.1:1", "--debout") && !told(&config, "127.0.0.1:1", "--echo")
         );
+        config.tokens.secret_file = Some("a file".to_owned());
+        assert!(told(&config, "0.0.0.0:1", "has the tokens"));
+        assert!(!told(&config, "0.0.0.0:1", "can join") && !told(&config, "0.0.0.0:1", "--echo"));
+        config.tokens.required = false;
+        assert!(told(&config, "0.0.0.0:1", "can join") && told(&config, "0.0.0.0:1", "--echo"));
+        config.tokens.issuers = vec!["me".to_owned()];
+        assert!(!told(&config, "127.0.0.1:1", "--token-issuer"));
+        config.tokens.secret_file = None;
+        assert!(told(&config, "127.0.0.1:1", "--token-issuer"));
         config.encryption_key = None;
         assert!(told(&config, "127.0.0.1:1", "--encryption-key"));
         assert!(!told(&config, "127.0.0.1:1", "--max-queue-bytes"));
