@@ -34,7 +34,8 @@ pub fn cautions(config: &Config, bound: &[SocketAddr]) -> Vec<String> {
         lines.push("--trusted-proxy holds for half of all addresses or more: whoever has one of them can take on any other".to_owned());
     }
     let tokens = &config.tokens;
-    if !tokens.are_on() && !(tokens.audiences.is_empty() && tokens.issuers.is_empty()) {
+    let names_somebody = !tokens.audiences.is_empty() || !tokens.issuers.is_empty();
+    if names_somebody && !tokens.are_on() {
         lines.push("--token-audience and --token-issuer do nothing without a key: tokens are not looked at".to_owned());
     }
     let peerjs = &config.peerjs;

@@ -1,39 +1,14 @@
 // Tokens: asked for before each opening and before they expire, against a hub that lets nobody in without one.
 
 import assert from "node:assert/strict";
-import { createHmac, randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { test } from "node:test";
 import { fakeWebSocket } from "../support/fake-socket.mjs";
-import { isPeerhub, startHub } from "../support/hub.mjs";
-import { connector, next, settled } from "../support/connections.mjs";
+import { isPeerhub } from "../support/hub.mjs";
+import { OkPeerConnection, connector, next, settled } from "../support/connections.mjs";
+import { guardedHub, token } from "../support/tokens.mjs";
 
 const options = { skip: !isPeerhub && "only peerhub has tokens" };
-const secret = randomBytes(32).toString("hex");
-
-/** A token of ann's that holds for so many milliseconds, with more claims. */
-function token(holdsMs, more = {}) {
-	const part = (value) => Buffer.from(JSON.stringify(value)).toString("base64url");
-	const message = part({ alg: "HS256", typ: "JWT" }) + "." + part({ sub: "ann", exp: (Date.now() + holdsMs) / 1000, ...more });
-	return message + "." + createHmac("sha256", secret).update(message).digest("base64url");
-}
-
-/** A hub that asks for tokens and forgives no clock. */
-async function guardedHub(t) {
-	const folder = await mkdtemp(join(tmpdir(), "peerhub-tokens-"));
-	const file = join(folder, "secret");
-	await writeFile(file, secret);
-	const hub = await startHub({ moreFlags: ["--token-secret-file", file, "--token-leeway", "0"] });
-	t.after(async () => {
-		await hub.kill();
-		await rm(folder, { recursive: true });
-	});
-	return hub;
-}
-
 /** Listens to errors, of which each test says what they may be. */
 function errorsOf(connection) {
 	const codes = [];
@@ -112,7 +87,6 @@ test("without getToken an expired token is told", options, async (t) => {
 
 test("a token that comes too late opens nothing", async () => {
 	const FakeSocket = fakeWebSocket();
-	const { OkPeerConnection } = await import("../support/connections.mjs");
 	let give;
 	const connection = new OkPeerConnection({
 		linkageKey: "late", url: "ws://hub.test/", WebSocket: FakeSocket, getToken: () => new Promise((resolve) => { give = resolve; })
