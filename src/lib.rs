@@ -6,6 +6,7 @@
 //!
 //! # Rooms
 //! - [`config`] — every setting and bound, in one table
+//! - [`access`] — tokens judged, and what they grant, pure
 //! - [`index`] — containers that know nothing about peers; [`wheel`] — deadlines
 //! - [`hub`] — the rules of ok-peerhub, pure: no socket, clock, randomness or JSON
 //! - [`wire`] — bytes ↔ messages, pure
@@ -48,7 +49,9 @@
 //!   never heard in another
 //! - *mail*: what a world has to say, until it is frames
 //! - *event*, *delivery*, *outbox*: something to tell; one receiver of it; both, until they are frames
-//! - *token*: a piece of text that the hub compares and forwards but does not understand
+//! - *token*: in the hub, a piece of text that it compares and forwards but does not understand; in [`access`] and [`net`], what
+//!   somebody shows to come in
+//! - *grant*: what somebody may do, and until when
 //! - *tick*: one round of the loop; *turn*: one connection's share of its reading; *loud*: who needs more than one turn for
 //!   what was read
 //! - *sealed*, *plain*: bytes as they are inside TLS and without it; *greeting*: who is in the handshake of TLS
@@ -59,6 +62,7 @@
 #[cfg(feature = "fuzzing")]
 extern crate self as peerhub;
 
+pub mod access;
 pub mod config;
 pub mod dialect;
 #[cfg(feature = "fuzzing")]

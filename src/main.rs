@@ -5,6 +5,7 @@
 
 use log::{info, warn};
 use peerhub::config::{self, Choice, Wish};
+use peerhub::net::make_token;
 use peerhub::{Config, Ended, Server, Service};
 use std::fmt::Display;
 use std::io::{self, Write};
@@ -24,6 +25,10 @@ fn main() -> ExitCode {
             listen_chosen,
             remarks,
         }) => serve(*config, listen_chosen, &remarks),
+        Ok(Wish::Token(wish)) => match make_token(&wish) {
+            Ok(text) => print(&text),
+            Err(error) => fail(CANNOT_START, error),
+        },
         Ok(Wish::Print(text)) => print(&text),
         Err(error) => fail(CANNOT_START, error),
     }

@@ -89,6 +89,11 @@ fn visitors_of_the_peero_lobby() {
     exercise("peero_lobby", 3_000, fuzzing::peero_lobby::run);
 }
 
+#[test]
+fn tokens() {
+    exercise("tokens", 5_000, fuzzing::tokens::run);
+}
+
 /// Runs a body over every committed seed, then over `seed_count` inputs that chance makes out of them.
 fn exercise(target: &str, seed_count: u64, body: impl Fn(&[u8])) {
     let folder = format!("{}/fuzz/seeds/{target}", env!("CARGO_MANIFEST_DIR"));

@@ -7,16 +7,21 @@
 mod folder;
 #[path = "support/live.rs"]
 mod live;
+#[path = "support/tls.rs"]
+mod tls;
 
 use folder::Folder;
-use live::{PATIENCE, Raw, TestHub, TestPeer, get, handshake, quiet, tcp_from};
+use live::{PATIENCE, Raw, TestHub, TestPeer, get, handshake, initiation, quiet, tcp_from};
 use peerhub::Config;
-use peerhub::config::ProxyProtocol;
+use peerhub::config::{Plaintext, ProxyProtocol};
+use rustls::StreamOwned;
+use rustls::version::TLS13;
 use serde_json::{Value, json};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
+use tls::{Issued, client, client_config};
 use tungstenite::Message;
 
 /// The configurations, each with the flags of the hub behind it and the language that the README marks it as.
@@ -362,6 +367,35 @@ fn net_peer_goes_through_haproxy() {
         hosts.contains("127.0.0.5") && !hosts.contains("127.0.0.1"),
         "{hosts}"
     );
+}
+
+#[test]
+fn tls_goes_through_haproxy() {
+    if is_skipped() {
+        return;
+    }
+    let name = "haproxy-tcp.cfg";
+    let folder = Folder::new("proxies-tls-cert");
+    let issued = Issued::new();
+    let mut config = behind(name);
+    config.tls.cert = Some(folder.file("both.pem", format!("{}{}", issued.cert, issued.key)));
+    config.tls.plaintext = Plaintext::Serve;
+    let hub = TestHub::start(config);
+    let proxy = Proxy::start("haproxy-tls", name, hub.address, &[]);
+    // The header comes before the handshake, and names who is inside.
+    let sealed = client(&client_config(&[&issued], &[&TLS13], &[]));
+    let stream = StreamOwned::new(sealed, proxy.from("127.0.0.5"));
+    let (mut socket, _) = tungstenite::client("wss://localhost/", stream).expect("a WebSocket");
+    let join = Message::text(initiation("all", json!({})).to_string());
+    socket.send(join).expect("it is taken");
+    let mut texts = std::iter::from_fn(|| match socket.read().expect("the hub answers") {
+        Message::Text(text) => Some(text),
+        other => panic!("instead of a message came {other:?}"),
+    });
+    assert!(texts.any(|text| text.contains(r#""confirm""#)));
+    let mut onlooker = TestPeer::over(tcp_from([127, 0, 0, 7].into(), hub.address), "/");
+    onlooker.initiate("all", json!({}));
+    assert_eq!(addresses(&mut onlooker), ["127.0.0.5"]);
 }
 
 #[test]

@@ -221,10 +221,11 @@ fn resolve(source: &Source, path: &[String]) -> Vec<String> {
 
 /// What each room may import of ours.
 const ROOMS: &[(&str, &[&str])] = &[
+    ("access", &[]),
     ("config", &[]),
     ("index", &[]),
     ("wheel", &["index"]),
-    ("hub", &["index", "wheel", "config::Scope"]),
+    ("hub", &["index", "wheel", "config::Scope", "access::Grant"]),
     ("wire", &[]),
     (
         "web",
@@ -233,12 +234,14 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("dialect", &["hub", "index", "wheel", "config"]),
     (
         "net",
-        &["config", "dialect", "hub", "index", "web", "wheel", "wire"],
+        &[
+            "access", "config", "dialect", "hub", "index", "web", "wheel", "wire",
+        ],
     ),
     (
         "fuzzing",
         &[
-            "config", "dialect", "hub", "index", "net", "web", "wheel", "wire",
+            "access", "config", "dialect", "hub", "index", "net", "web", "wheel", "wire",
         ],
     ),
     ("planted", &[]),
@@ -246,7 +249,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     (
         "lib",
         &[
-            "config", "dialect", "fuzzing", "hub", "index", "net", "web", "wheel", "wire",
+            "access", "config", "dialect", "fuzzing", "hub", "index", "net", "web", "wheel", "wire",
         ],
     ),
 ];
@@ -283,6 +286,10 @@ fn imports(source: &Source) -> Vec<String> {
 
 /// What each room may import of others, beside `std`. `net` and `fuzzing` may import everything.
 const OTHERS: &[(&str, &[&str])] = &[
+    (
+        "access",
+        &["jsonwebtoken", "ring", "serde", "serde_json", "simple_asn1"],
+    ),
     ("config", &["clap", "ipnet", "toml", "serde", "serde_json"]),
     ("index", &["slab", "hashbrown"]),
     ("wheel", &[]),

@@ -16,14 +16,17 @@ pub fn cautions(config: &Config, bound: &[SocketAddr]) -> Vec<String> {
     if !open.is_empty() {
         let addresses = open.join(" and ");
         if !is_guarded(config) {
-            lines.push(format!("open to the network: whoever reaches {addresses} can join, and the text on the wire is not encrypted; nothing is set against that (--allow-origin, --tls-cert)"));
+            lines.push(format!("open to the network: whoever reaches {addresses} can join, and the text on the wire is not encrypted; nothing is set against that (--allow-origin, --token-secret-file, --tls-cert)"));
+        } else if config.tokens.are_required() && !config.tls.is_on() {
+            lines.push(format!("open to the network: whoever reads the wire to {addresses} has the tokens; it is not encrypted (--tls-cert)"));
         } else if config.tls.is_on() && !config.tls.encrypts_all() {
             lines.push(format!("open to the network: who comes to {addresses} without TLS is served too, and that text is not encrypted (--plaintext)"));
         }
-        if config.debout {
+        let guarded = config.tokens.are_required();
+        if config.debout && !guarded {
             lines.push("open to the network: the debug stream (--debout) shows every client what the others send".to_owned());
         }
-        if config.echo {
+        if config.echo && !guarded {
             lines.push("open to the network: /echo (--echo) answers anybody".to_owned());
         }
     }
@@ -38,6 +41,11 @@ pub fn cautions(config: &Config, bound: &[SocketAddr]) -> Vec<String> {
     }
     if Proxies::new(&config.trusted_proxies).is_ok_and(|proxies| proxies.are_too_many()) {
         lines.push("--trusted-proxy holds for half of all addresses or more: whoever has one of them can take on any other".to_owned());
+    }
+    let tokens = &config.tokens;
+    let names_somebody = !tokens.audiences.is_empty() || !tokens.issuers.is_empty();
+    if names_somebody && !tokens.are_on() {
+        lines.push("--token-audience and --token-issuer do nothing without a key: tokens are not looked at".to_owned());
     }
     let peerjs = &config.peerjs;
     if peerjs.on && peerjs.waiting_per_sender >= peerjs.waiting {
@@ -76,7 +84,7 @@ pub fn browser_url(config: &Config, address: SocketAddr) -> String {
 
 /// Whether something is set that keeps strangers out, or what is said to those for whom it is.
 fn is_guarded(config: &Config) -> bool {
-    !config.allowed_origins.is_empty() || config.tls.is_on()
+    !config.allowed_origins.is_empty() || config.tls.is_on() || config.tokens.are_required()
 }
 
 fn is_loopback(ip: IpAddr) -> bool {
@@ -135,6 +143,15 @@ mod tests {
         assert!(
             !told(&config, "127.0.0.1:1", "--debout") && !told(&config, "127.0.0.1:1", "--echo")
         );
+        config.tokens.secret_file = Some("a file".to_owned());
+        assert!(told(&config, "0.0.0.0:1", "has the tokens"));
+        assert!(!told(&config, "0.0.0.0:1", "can join") && !told(&config, "0.0.0.0:1", "--echo"));
+        config.tokens.required = false;
+        assert!(told(&config, "0.0.0.0:1", "can join") && told(&config, "0.0.0.0:1", "--echo"));
+        config.tokens.issuers = vec!["me".to_owned()];
+        assert!(!told(&config, "127.0.0.1:1", "--token-issuer"));
+        config.tokens.secret_file = None;
+        assert!(told(&config, "127.0.0.1:1", "--token-issuer"));
         config.encryption_key = None;
         assert!(told(&config, "127.0.0.1:1", "--encryption-key"));
         assert!(!told(&config, "127.0.0.1:1", "--encryption-key-old"));

@@ -5,7 +5,10 @@
 
 use super::settings::variable;
 use super::value::{nearest, quote};
-use super::{Config, ConfigError, Form, Origin, SETTINGS, Setting, preset, render, value};
+use super::{
+    Config, ConfigError, Form, Origin, SETTINGS, Setting, TokenWish, preset, render, token_command,
+    value,
+};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -25,6 +28,8 @@ pub enum Wish {
         /// What looks like a mistake but need not be one, a line each, for the log.
         remarks: Vec<String>,
     },
+    /// To make a token.
+    Token(TokenWish),
     /// To print this text to standard output and exit with 0: help, version or settings.
     Print(String),
 }
@@ -38,6 +43,13 @@ pub fn load(
     arguments: impl IntoIterator<Item = OsString>,
     variables: impl IntoIterator<Item = (OsString, OsString)>,
 ) -> Result<Wish, ConfigError> {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    if arguments
+        .get(1)
+        .is_some_and(|first| *first == *token_command::NAME)
+    {
+        return token_command::wish(&arguments[1..], known_variables(variables));
+    }
     let flags = match render::command().try_get_matches_from(arguments) {
         Ok(flags) => flags,
         Err(error)
@@ -395,7 +407,7 @@ fn read_text(path: &Path) -> Result<String, String> {
 }
 
 /// One line out of clap's several.
-fn usage_problem(error: &clap::Error) -> String {
+pub(super) fn usage_problem(error: &clap::Error) -> String {
     let context = |kind| match error.get(kind) {
         Some(ContextValue::String(text)) => Some(text.clone()),
         Some(ContextValue::Strings(texts)) => texts.first().cloned(),

@@ -7,7 +7,8 @@
 //! - `table` — the one table: names, ranges and help, from which everything else here is made
 //! - `settings` — what an entry of the table is and can do
 //! - `choice` — values that are one of a few words
-//! - `dialects` — what can be set of each dialect; `rates` — how fast peers may be; `stop` — how the hub takes leave
+//! - `dialects` — what can be set of each dialect; `tls` and `tokens` — of TLS and of tokens; `rates` — how fast peers may
+//!   be; `stop` — how the hub takes leave
 //! - `value` — text ↔ times, sizes, counts, addresses; `word` — texts that must look like something
 //! - `origin` — pages that may come in; `proxies` — addresses that may say for whom they come
 //! - `load` — flag over environment over file over default; `preset` — other defaults
@@ -27,6 +28,8 @@ mod settings;
 mod stop;
 mod table;
 mod tls;
+mod token_command;
+mod tokens;
 mod value;
 mod word;
 
@@ -42,6 +45,8 @@ pub use settings::{Form, Group, Range, Setting};
 pub use stop::Stop;
 pub use table::SETTINGS;
 pub use tls::{Plaintext, Tls};
+pub use token_command::{MakeToken, TokenWish};
+pub use tokens::Tokens;
 pub use word::Word;
 
 use std::fmt;
@@ -123,6 +128,8 @@ pub struct Config {
     pub netpeer: NetPeer,
     /// peero.
     pub peero: Peero,
+    /// Tokens.
+    pub tokens: Tokens,
 }
 
 /// Where a value came from.
@@ -317,6 +324,7 @@ impl Default for Config {
             relay: Relay::default(),
             netpeer: NetPeer::default(),
             peero: Peero::default(),
+            tokens: Tokens::default(),
         }
     }
 }

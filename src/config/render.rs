@@ -63,9 +63,10 @@ pub(super) fn command() -> Command {
         .version(env!("CARGO_PKG_VERSION"))
         .about("One server through which peers find each other and talk")
         .override_usage("peerhub [FLAGS]")
-        .after_help("All flags, their ranges and environment variables: peerhub --help")
+        .after_help("All flags, their ranges and variables: peerhub --help; making tokens: peerhub token --help")
         .after_long_help(
-            "A flag counts more than its environment variable, that more than the file, that more than the default.\n\
+            "Tokens for trying out are made by peerhub token: see peerhub token --help.\n\
+             A flag counts more than its environment variable, that more than the file, that more than the default.\n\
              RUST_LOG sets what is logged: error, warn, info (default), debug or trace.\n\
              Exit codes: 0 stopped in order, 1 failed while running, 2 could not start, 130 forced by a second signal.",
         )

@@ -28,6 +28,8 @@ pub struct Setting {
 pub enum Group {
     /// Where it listens and what it serves.
     Serving,
+    /// Who may come in, by tokens.
+    Tokens,
     /// What peers are told and may do.
     Peers,
     /// PeerJS.
@@ -269,6 +271,7 @@ impl Group {
     pub fn title(self) -> &'static str {
         match self {
             Group::Serving => "Serving",
+            Group::Tokens => "Tokens",
             Group::Peers => "What peers are told",
             Group::PeerJs => "PeerJS",
             Group::Relay => "peer-relay",

@@ -102,6 +102,69 @@ pub const SETTINGS: &[Setting] = &[
         common: true,
     },
     Setting {
+        name: "token-secret-file",
+        group: Group::Tokens,
+        help: "File with the secret that tokens (JWT) are signed with by HS256, 32 bytes or more; with this or another key set, \
+               nobody comes in without a token",
+        form: Form::Maybe(|config| &mut config.tokens.secret_file, word::FILE),
+        common: false,
+    },
+    Setting {
+        name: "token-public-key",
+        group: Group::Tokens,
+        help: "File with the public key of those who make tokens, in PEM: Ed25519 (EdDSA), P-256 (ES256) or RSA from 2048 bits on \
+               (RS256); may be given several times",
+        form: Form::Texts(|config| &mut config.tokens.public_keys, word::FILE),
+        common: false,
+    },
+    Setting {
+        name: "token-jwks",
+        group: Group::Tokens,
+        help: "File with a set of such public keys (JWKS), of which a token names its own (kid)",
+        form: Form::Maybe(|config| &mut config.tokens.jwks_file, word::FILE),
+        common: false,
+    },
+    Setting {
+        name: "token-audience",
+        group: Group::Tokens,
+        help: "For whom a token must be made (aud); may be given several times, one of them is enough; without it, a token that \
+               names an audience is refused",
+        form: Form::Texts(|config| &mut config.tokens.audiences, word::CLAIM),
+        common: false,
+    },
+    Setting {
+        name: "token-issuer",
+        group: Group::Tokens,
+        help: "By whom a token must be made (iss); may be given several times, one of them is enough",
+        form: Form::Texts(|config| &mut config.tokens.issuers, word::CLAIM),
+        common: false,
+    },
+    Setting {
+        name: "token-leeway",
+        group: Group::Tokens,
+        help: "How far the clock of those who make tokens may be off",
+        form: Form::Time(
+            |config| &mut config.tokens.leeway_ms,
+            Range::of(1, 10 * MINUTE_MS).or_zero("none at all"),
+        ),
+        common: false,
+    },
+    Setting {
+        name: "token-required",
+        group: Group::Tokens,
+        help: "Lets nobody in without a token, if there is a key for them; false lets those in who bring none, as without keys",
+        form: Form::Switch(|config| &mut config.tokens.required),
+        common: false,
+    },
+    Setting {
+        name: "netpeer-allow",
+        group: Group::Tokens,
+        help: "Address or range that may speak net-peer, which has no tokens; may be given several times; without it everybody \
+               may, or nobody where a token is required",
+        form: Form::Texts(|config| &mut config.tokens.netpeer_allowed, word::NETWORK),
+        common: false,
+    },
+    Setting {
         name: "remote-address",
         group: Group::Peers,
         help: "Tells peers each other's IP addresses",
@@ -794,7 +857,8 @@ pub const SETTINGS: &[Setting] = &[
     },
 ];
 
-const HOUR_MS: u64 = 3_600_000;
+const MINUTE_MS: u64 = 60_000;
+const HOUR_MS: u64 = 60 * MINUTE_MS;
 const DAY_MS: u64 = 24 * HOUR_MS;
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
@@ -826,6 +890,7 @@ mod tests {
             include_str!("rates.rs"),
             include_str!("stop.rs"),
             include_str!("tls.rs"),
+            include_str!("tokens.rs"),
         );
         let table = include_str!("table.rs");
         for (opening, prefix) in [
@@ -838,6 +903,7 @@ mod tests {
             ("pub struct Peero {", "config.peero."),
             ("pub struct Stop {", "config.stop."),
             ("pub struct Tls {", "config.tls."),
+            ("pub struct Tokens {", "config.tokens."),
         ] {
             let (_, body) = structs
                 .split_once(opening)
@@ -849,7 +915,7 @@ mod tests {
                 .collect();
             assert!(fields.len() > 1, "{fields:?}");
             let parts = [
-                "limits", "rates", "peerjs", "relay", "netpeer", "peero", "stop", "tls",
+                "limits", "rates", "peerjs", "relay", "netpeer", "peero", "stop", "tls", "tokens",
             ];
             for field in fields.into_iter().filter(|field| !parts.contains(field)) {
                 let place = format!("&mut {prefix}{field}");

@@ -88,6 +88,16 @@ pub(super) const DROPPABLE: Word = Word {
     },
 };
 
+/// What a claim of a token must be.
+pub(super) const CLAIM: Word = Word {
+    placeholder: "TEXT",
+    read: trimmed,
+    check: |text| match text.is_empty() {
+        false => Ok(()),
+        true => Err("is empty: write what the claim must be, or leave it out".to_owned()),
+    },
+};
+
 /// A JSON text on one line, since it goes out as part of one. In JSON, line breaks stand only where spaces may.
 pub(super) const JSON: Word = Word {
     placeholder: "JSON",

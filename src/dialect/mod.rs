@@ -42,6 +42,17 @@ pub enum Dialect {
 }
 
 impl Dialect {
+    /// The name by which tokens allow it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Dialect::Ok => "ok",
+            Dialect::PeerJs => "peerjs",
+            Dialect::Relay => "peer-relay",
+            Dialect::Peero => "peero",
+            Dialect::Echo => "echo",
+        }
+    }
+
     /// The dialect of an upgrade on this path, among those that are on. An unknown path belongs to the hub's own
     /// protocol.
     ///
@@ -175,6 +186,13 @@ impl Worlds {
     pub fn join_lines(&mut self, arrival: Arrival<'_>, lent: Lent<'_>) -> Option<Member> {
         let mesh = self.netpeer.as_mut()?;
         mesh.join(arrival, lent).map(Member::NetPeer)
+    }
+
+    /// Tells a connection that has begun to speak lines of JSON why it has no place.
+    pub fn turn_lines_away(&mut self, conn: ConnKey, why: &str, lent: Lent<'_>) {
+        if let Some(mesh) = &self.netpeer {
+            mesh.refuse(conn, why, lent);
+        }
     }
 
     /// A member has sent a message. A fault is its own; `complain` tells it.

@@ -144,6 +144,9 @@ impl Twin {
             11 => return self.respond(peer, tape),
             12 => match tape.below(6) {
                 0 => Command::Leave,
+                4 => Command::Authenticate {
+                    token: "a.b.c".into(),
+                },
                 1 => Command::Debout {
                     content: [None, Some("1")][tape.below(2)],
                 },
@@ -301,11 +304,12 @@ impl Twin {
         let id = |key: PeerKey| &self.hub.peer(key).card().id;
         match &out.events()[event as usize] {
             Event::Accept => format!("accept {} ", id(to)),
-            Event::Confirm { resume } => {
+            Event::Confirm { resume, .. } => {
                 let hex = resume.map(|secret| secret.to_hex());
                 let hex = hex.map(|hex| String::from_utf8_lossy(&hex).into_owned());
                 format!("confirm {} {hex:?}", id(to))
             }
+            Event::Authenticated { expires_ms, .. } => format!("authenticated {expires_ms}"),
             Event::Presence(peer) => format!("presence {}", self.card(*peer)),
             Event::Alter(peer) => format!("alter {}", self.card(*peer)),
             Event::Leave { peer, linkage_key } => {

@@ -198,6 +198,7 @@ impl Model {
                 let shown = Told::Words(content.unwrap_or_default().into());
                 self.debout(DeboutKind::ClientDebout, key, shown);
             }
+            Command::Authenticate { .. } => return Err("E_BADTOKEN"),
             Command::Leave => self.tell(key, Told::Signal("close 1000".into())),
         }
         Ok(())

@@ -74,8 +74,9 @@ fn agree(said: &Map<String, Value>, inbound: &Inbound<'_>) {
         alike(&json!(message_id), &json!(heard)),
         "{message_id:?} was heard as {heard:?}"
     );
-    let is_debout = said.get("type").and_then(Value::as_str) == Some("debout");
-    assert_eq!(inbound.shown().is_some(), !is_debout);
+    let kind = said.get("type").and_then(Value::as_str);
+    let is_withheld = matches!(kind, Some("debout" | "authenticate"));
+    assert_eq!(inbound.shown().is_some(), !is_withheld);
     match (wish(said, message_id), &inbound.command) {
         (Some(wish), Ok(command)) => {
             let heard = heard_wish(command);
@@ -125,6 +126,7 @@ fn wish(said: &Map<String, Value>, message_id: Option<&Value>) -> Option<Value> 
         },
         "retrievePeers" => json!(message_id),
         "debout" => json!(content),
+        "authenticate" => json!(fields()?.get("token")?.as_str()?),
         "leave" => Value::Null,
         _ => return None,
     };
@@ -237,6 +239,7 @@ fn heard_wish(command: &Command<'_>) -> Value {
         Command::Subscribe(names) => ("subscribe", trees(names)),
         Command::Unsubscribe(names) => ("unsubscribe", trees(names)),
         Command::Debout { content } => ("debout", json!(content.map(tree))),
+        Command::Authenticate { token } => ("authenticate", json!(token)),
         Command::Leave => ("leave", Value::Null),
     };
     json!([kind, rest])

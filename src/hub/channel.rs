@@ -119,6 +119,21 @@ impl Channels {
         self.arena[channel].lane.as_slice()
     }
 
+    /// Unsubscribes `peer` from the channels whose names are not kept. O(its channels).
+    pub(super) fn leave_where(
+        &mut self,
+        peers: &mut Arena<PeerKey, Peer>,
+        peer: PeerKey,
+        keeps: impl Fn(&str) -> bool,
+    ) {
+        let memberships = peers[peer].memberships.iter(&self.memberships);
+        let name = |key: MembershipKey| &self.arena[self.memberships[key].channel].name;
+        let left: Vec<_> = memberships.filter(|&key| !keeps(name(key))).collect();
+        for membership in left {
+            self.remove(peers, membership);
+        }
+    }
+
     /// Whether `peer` is subscribed to `channel`. O(1).
     pub(super) fn has(&self, peer: PeerKey, channel: ChannelKey) -> bool {
         self.membership(peer, channel).is_some()

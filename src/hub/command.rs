@@ -8,7 +8,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-/// One wish of one peer. Borrows from the incoming message.
+/// One wish of one peer. Borrows from the incoming message. Its `Debug` text shows what came, a token among it.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Command<'a> {
     /// Join a linkage, or say more about oneself.
@@ -66,6 +66,11 @@ pub enum Command<'a> {
     Debout {
         /// What (token); none if the message had no content.
         content: Option<&'a str>,
+    },
+    /// Show a fresh token.
+    Authenticate {
+        /// The token's text. The hub cannot judge it: who can has it judged before and calls `Hub::renew`.
+        token: Cow<'a, str>,
     },
     /// Leave the hub.
     Leave,
@@ -239,6 +244,16 @@ impl PeerFault {
             code,
             text: text.into(),
         }
+    }
+
+    /// The peer's token does not let it do that.
+    pub fn forbidden(text: &'static str) -> PeerFault {
+        PeerFault::new("E_FORBIDDEN", text)
+    }
+
+    /// The token that was shown does not count.
+    pub fn bad_token(text: &'static str) -> PeerFault {
+        PeerFault::new("E_BADTOKEN", text)
     }
 
     /// The peer has, or asks for, more than so many tags.

@@ -20,6 +20,15 @@ pub enum Event<'a> {
     Confirm {
         /// The secret with which it gets its id back later, if it asked for one.
         resume: Option<Secret>,
+        /// When its token expires, ms since 1970, if it has one.
+        expires_ms: Option<u64>,
+    },
+    /// To a peer that has shown a fresh token: it counts from now on.
+    Authenticated {
+        /// The id of the message that it came in (token), if it had one.
+        message_id: Option<Cow<'a, str>>,
+        /// When it expires, ms since 1970.
+        expires_ms: u64,
     },
     /// This peer is here.
     Presence(PeerKey),

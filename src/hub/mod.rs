@@ -13,6 +13,7 @@ pub mod id;
 mod linkage;
 mod packed;
 mod peer;
+mod permit;
 pub mod reconnect;
 mod request;
 mod route;
@@ -160,6 +161,7 @@ impl Hub {
             debout_selection: DeboutSelection::default(),
             number: self.next_number,
             secret: None,
+            grant: None,
             linkage: Key::NONE,
             in_linkage: Links::default(),
             among_hearers: Links::default(),
@@ -214,6 +216,7 @@ impl Hub {
                 self.announce(out, peer, Event::Alter(peer));
             }
             Command::SelectDebout(selection) => {
+                self.permit_debout(peer)?;
                 self.peers[peer].debout_selection.merge(selection);
                 self.announce(out, peer, Event::Alter(peer));
             }
@@ -242,6 +245,9 @@ impl Hub {
             Command::Debout { content } => {
                 let shown = content.map_or(Shown::Empty, Shown::Token);
                 self.debout(out, DeboutKind::ClientDebout, peer, shown);
+            }
+            Command::Authenticate { .. } => {
+                return Err(PeerFault::bad_token("no tokens are looked at here"));
             }
             Command::Leave => {
                 let reason = "";

@@ -7,6 +7,7 @@
 use super::command::{DeboutSelection, Initiation};
 use super::id::Secret;
 use super::packed::{TokenMap, TokenSet};
+use crate::access::Grant;
 use crate::index::{
     ClaimKey, LinkageKey, Links, List, MembershipKey, PeerKey, RequestKey, TimerKey,
 };
@@ -79,6 +80,8 @@ pub struct Peer {
     /// Rises with every connection; listings are in this order.
     pub(super) number: u64,
     pub(super) secret: Option<Box<Secret>>,
+    /// What its token lets it do; without one, everything.
+    pub(super) grant: Option<Box<Grant>>,
     pub(super) linkage: LinkageKey,
     pub(super) in_linkage: Links<PeerKey>,
     pub(super) among_hearers: Links<PeerKey>,
@@ -132,6 +135,11 @@ impl Peer {
     /// Whether the others in its linkage hear of it.
     pub fn shows(&self) -> bool {
         self.shows
+    }
+
+    /// What its token lets it do; without one, everything.
+    pub fn grant(&self) -> Option<&Grant> {
+        self.grant.as_deref()
     }
 
     /// Whether it has shown that it is one of the hub's own clients, which understand `error` messages.

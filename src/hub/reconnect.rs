@@ -36,11 +36,12 @@ impl Hub {
         &mut self,
         now: Millis,
         peer: PeerKey,
-        initiation: Initiation<'_>,
+        mut initiation: Initiation<'_>,
         ids: &mut FreshIds,
         out: &mut Outbox<'_>,
     ) -> Result<(), PeerFault> {
         self.peers[peer].extended |= initiation.resume.is_some();
+        self.permit_initiation(peer, &mut initiation)?;
         // Checked before anything is changed, so that a refused initiation leaves no trace.
         let said = self.peers[peer].card.with(&initiation);
         self.check_tags(&said.tags)?;
@@ -114,7 +115,10 @@ impl Hub {
         if resume.is_some() {
             record.secret = resume.map(Box::new);
         }
-        self.tell_one(out, peer, Event::Confirm { resume });
+        let grant = record.grant.as_deref();
+        let expires_ms = grant.map(|grant| grant.expires_ms);
+        let confirm = Event::Confirm { resume, expires_ms };
+        self.tell_one(out, peer, confirm);
         self.announce(out, peer, Event::Presence(peer));
     }
 

@@ -122,6 +122,13 @@ impl Hub {
                 "the debug channel is the hub's own: send a message of type debout",
             ));
         }
+        if let Some(grant) = self.peers[from].grant.as_deref()
+            && !grant.publish.allow(channel)
+        {
+            return Err(PeerFault::forbidden(
+                "your token does not let you publish to this channel",
+            ));
+        }
         if let Some(channel) = self.channels.find(channel) {
             let event = out.event(Event::Message {
                 from,
@@ -142,6 +149,7 @@ impl Hub {
         peer: PeerKey,
         names: &[Cow<'_, str>],
     ) -> Result<(), PeerFault> {
+        self.permit_subscription(peer, names)?;
         for name in names {
             if self.peers[peer].memberships.len() >= self.rules.channels_max
                 || self.channels.membership_count() >= Self::MEMBERSHIPS_MAX

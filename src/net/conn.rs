@@ -5,6 +5,7 @@
 
 use super::Socket;
 use super::dialling::Dialling;
+use super::gate::Pass;
 use super::out_queue::OutQueue;
 use super::proxied::Proxied;
 use super::tls::Tls;
@@ -43,6 +44,8 @@ pub(super) struct Conn<S> {
     pub(super) watch: Option<Box<Watch>>,
     /// What the account of memory has down for it.
     pub(super) weighed_bytes: usize,
+    /// What the token that it came with says of its end, if it came with one.
+    pub(super) pass: Option<Box<Pass>>,
     /// Bytes that have been read and wait for the next turn, since they made too much work in the last one.
     pub(super) put_off: Option<Box<[u8]>>,
     /// The socket may have bytes to read.
@@ -145,6 +148,7 @@ impl<S: Socket> Conn<S> {
             timer: TimerKey::NONE,
             watch: None,
             weighed_bytes: 0,
+            pass: None,
             put_off: None,
             readable: true,
             read_closed: false,

@@ -13,6 +13,7 @@ use super::log_limit::{LogLimit, limited};
 use super::resolver::Resolver;
 use super::service::Service;
 use super::switchboard::{Census, Now, Readiness, Switchboard};
+use super::token_files::read_keys;
 use crate::config::{Config, plain_words};
 use crate::hub::Millis;
 use log::{Level, debug, info};
@@ -126,6 +127,7 @@ impl Server {
         config
             .check()
             .map_err(|error| StartError(error.to_string()))?;
+        let checker = read_keys(&config)?;
         let keeper = Keeper::open(&mut config)?;
         let certificates = Certificates::open(&config)?;
         let poll = Poll::new().map_err(no_poll)?;
@@ -174,6 +176,9 @@ impl Server {
         );
         if let Some(certificates) = &certificates {
             switchboard.secure(certificates.current());
+        }
+        if let Some(checker) = checker {
+            switchboard.check_tokens(checker);
         }
         Ok(Server {
             addresses: listeners.iter().map(|listener| listener.address).collect(),
@@ -500,7 +505,8 @@ fn monotonic_ms() -> Millis {
     millis(START.get_or_init(Instant::now).elapsed())
 }
 
-fn now() -> Now {
+/// The present.
+pub(super) fn now() -> Now {
     let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH);
     Now {
         monotonic_ms: monotonic_ms(),

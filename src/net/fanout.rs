@@ -60,6 +60,7 @@ impl DropFirst {
             Event::Notify(_) => self.notifies,
             Event::Accept
             | Event::Confirm { .. }
+            | Event::Authenticated { .. }
             | Event::Presence(_)
             | Event::Alter(_)
             | Event::Leave { .. }

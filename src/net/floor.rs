@@ -8,6 +8,7 @@ use super::conn::{Conn, Life, Party, Speech};
 use super::dialling::Wish;
 use super::entropy::Entropy;
 use super::fanout::DropFirst;
+use super::gate::Gate;
 use super::log_limit::{LogLimit, limited};
 use super::out_queue::{Flushed, Frames, Span};
 use super::rate::Tariff;
@@ -56,6 +57,7 @@ pub(super) struct Floor<S> {
     pub(super) plaintext: Plaintext,
     /// Where bytes are while they are sealed and opened.
     pub(super) bench: Bench,
+    pub(super) gate: Gate,
     pub(super) frames: Frames,
     /// Where an event becomes text before it becomes a frame.
     pub(super) text: Vec<u8>,
@@ -117,6 +119,8 @@ pub(super) enum Due {
     Slow(ConnKey),
     /// A message that has begun has not ended.
     Late(ConnKey),
+    /// The token that it came with may have expired.
+    Expired(ConnKey),
 }
 
 impl<S: Socket> Floor<S> {
@@ -429,6 +433,7 @@ impl<S: Socket> Floor<S> {
 
     fn remove(&mut self, key: ConnKey) {
         self.disarm(key);
+        self.take_pass(key);
         let mut conn = self.conns.remove(key.index());
         self.resting -= usize::from(conn.rests());
         for timer in conn.watch.iter_mut().flat_map(|watch| watch.timers()) {

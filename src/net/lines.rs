@@ -91,6 +91,14 @@ impl<S: Socket> Floor<S> {
         if conn.life == Life::Refused || self.draining {
             return self.end_after_writing(key, Life::Lingering);
         }
+        let remote = conn.remote;
+        if !self.gate.allows_lines(remote) {
+            let why = "net-peer is not spoken with this address.";
+            self.turn_away(remote, why);
+            self.with_worlds(|worlds, lent| worlds.turn_lines_away(key, why, lent));
+            return self.end_after_writing(key, Life::Lingering);
+        }
+        let conn = &mut self.conns[key.index()];
         if self.config.ping_interval_ms > 0 {
             conn.socket.keep_alive(self.config.ping_interval_ms);
         }

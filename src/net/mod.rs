@@ -11,6 +11,7 @@
 //!   `memory` — what waits, in all
 //! - `conn` — one connection; `out_queue` — bytes on their way out
 //! - `proxied` — for whom a proxy comes, said before anything else
+//! - `gate` — who is let in by what token, and until when; `token_files` — the keys
 //! - `talk` — WebSocket messages in; `lines` — messages in without WebSocket; `request` — plain HTTP
 //! - `dialling` — connections that the hub opens itself; `resolver` — names of hosts looked up meanwhile
 //! - `fanout` — the hub's events out; `mail` — what the worlds have to say, out
@@ -26,6 +27,7 @@ mod driver;
 mod entropy;
 mod fanout;
 mod floor;
+mod gate;
 mod keeper;
 mod leave;
 mod lines;
@@ -43,6 +45,7 @@ mod sources;
 mod switchboard;
 mod talk;
 mod tls;
+mod token_files;
 mod turns;
 mod watch;
 
@@ -52,6 +55,7 @@ pub use driver::{Ended, Server, StartError, Stopper};
 pub use entropy::Entropy;
 pub use service::Service;
 pub use switchboard::{Census, Now, Readiness, Switchboard};
+pub use token_files::{make_token, read_keys};
 
 use crate::hub::Millis;
 use socket2::{SockRef, TcpKeepalive};

@@ -8,6 +8,7 @@ use super::Socket;
 use super::conn::{Life, Party, Speech, Unfinished};
 use super::floor::Floor;
 use super::switchboard::{Switchboard, plain_address};
+use crate::access::Grant;
 use crate::dialect::{Arrival, Dialect, Member};
 use crate::hub::first_due_ms;
 use crate::index::ConnKey;
@@ -158,13 +159,15 @@ impl<S: Socket> Floor<S> {
                         return Ok(Outcome::Over);
                     }
                 };
+                let grant = self.admit_token(key, head, &handshake, dialect)?;
                 self.say(key, |bytes| handshake.answer(bytes));
-                self.upgrade(key, dialect, head.query.unwrap_or_default());
+                self.upgrade(key, dialect, head.query.unwrap_or_default(), grant);
                 return Ok(Outcome::Upgraded(head_bytes));
             }
             Upgrade::Refused(fault) => return Err(fault),
             Upgrade::No => {}
         }
+        self.admit_request(key, head)?;
         let body_bytes = head.content_length()?.unwrap_or(0);
         if body_bytes > self.config.limits.body_bytes as u64 {
             return Err(HttpFault::new(413, "The request body is too large."));
@@ -268,8 +271,11 @@ impl<S: Socket> Floor<S> {
         }
     }
 
-    /// Turns an HTTP connection into a WebSocket of this dialect.
-    fn upgrade(&mut self, key: ConnKey, dialect: Dialect, query: &str) {
+    /// Turns an HTTP connection into a WebSocket of this dialect, for somebody who may do no more than is granted.
+    fn upgrade(&mut self, key: ConnKey, dialect: Dialect, query: &str, grant: Option<Box<Grant>>) {
+        if let Some(grant) = &grant {
+            self.give_pass(key, grant.ends_ms);
+        }
         let party = match dialect {
             Dialect::Echo => Party::Echo,
             Dialect::Ok => {
@@ -289,7 +295,12 @@ impl<S: Socket> Floor<S> {
             Dialect::Echo => {}
             Dialect::Ok => {
                 let (now, remote) = (self.now.monotonic_ms, self.conns[key.index()].remote);
-                self.with_hub(|hub, out, ids| hub.connect(now, phase, remote, ids, out));
+                self.with_hub(|hub, out, ids| {
+                    let peer = hub.connect(now, phase, remote, ids, out);
+                    if let Some(grant) = grant {
+                        hub.bind(peer, grant);
+                    }
+                });
             }
             Dialect::PeerJs | Dialect::Relay | Dialect::Peero => {
                 let arrival = self.arrival(key, query);

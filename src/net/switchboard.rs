@@ -8,6 +8,7 @@ use super::conn::{Conn, Life, Party};
 use super::entropy::Entropy;
 use super::fanout::DropFirst;
 use super::floor::{Due, Floor};
+use super::gate::Gate;
 use super::leave::LeaveTaking;
 use super::log_limit::LogLimit;
 use super::out_queue::Frames;
@@ -15,6 +16,7 @@ use super::rate::Tariff;
 use super::sources::Sources;
 use super::tls::{Bench, Tls};
 use super::turns::Turns;
+use crate::access::Checker;
 use crate::config::{Config, Proxies};
 use crate::dialect::ok::{self, user_id::UserIdCipher};
 use crate::dialect::{Mail, Worlds};
@@ -147,6 +149,7 @@ impl<S: Socket> Switchboard<S> {
                 proxies: Proxies::new(&config.trusted_proxies)
                     .expect("checked settings hold no bad proxies"),
                 connections_max: limits.connections.min(connections_max).min(Hub::CAPACITY),
+                gate: Gate::new(&config),
                 conns: Slab::new(),
                 conn_of_peer: Vec::new(),
                 wheel: Wheel::new(Self::RESOLUTION_MS, now.monotonic_ms),
@@ -193,6 +196,12 @@ impl<S: Socket> Switchboard<S> {
         let bytes = self.input.len().max(Tls::PLAIN_BYTES_MAX);
         self.input.resize(bytes, 0);
         self.floor.tls = Some(tls);
+    }
+
+    /// From now on tokens are checked with this. Until then none counts, if the settings ask for any; those that have been
+    /// accepted are not looked at again.
+    pub fn check_tokens(&mut self, checker: Checker) {
+        self.floor.gate.checker = Some(checker);
     }
 
     /// Begins a tick.
@@ -365,7 +374,7 @@ impl<S: Socket> Switchboard<S> {
         );
         match floor.wheel.get(conn.timer) {
             Some(Due::Own(owner)) => assert_eq!(*owner, key, "a deadline is its connection's own"),
-            Some(Due::Rested(_) | Due::Slow(_) | Due::Late(_)) => {
+            Some(Due::Rested(_) | Due::Slow(_) | Due::Late(_) | Due::Expired(_)) => {
                 panic!("a deadline is not what is watched apart")
             }
             None => assert!(conn.timer.is_none(), "a deadline that has passed is gone"),
@@ -407,6 +416,7 @@ impl<S: Socket> Switchboard<S> {
                     self.floor.watch(key).late = TimerKey::NONE;
                     self.floor.message_is_late(key);
                 }
+                Due::Expired(key) => self.floor.pass_falls_due(key),
             }
         }
         self.due = due;

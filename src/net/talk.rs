@@ -225,8 +225,11 @@ impl<S: Socket> Floor<S> {
             self.hub.recognise(peer);
         }
         let now = self.now.monotonic_ms;
-        let done = inbound.command.and_then(|command| {
-            self.with_hub(|hub, out, ids| hub.handle(now, peer, command, ids, out))
+        let done = inbound.command.and_then(|command| match command {
+            Command::Authenticate { token } if self.gate.is_on() => {
+                self.renew(peer, &token, inbound.message_id.clone())
+            }
+            command => self.with_hub(|hub, out, ids| hub.handle(now, peer, command, ids, out)),
         });
         if let Err(fault) = done {
             self.complain(peer, fault, inbound.message_id);

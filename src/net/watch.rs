@@ -289,7 +289,8 @@ impl<S> Conn<S> {
             [watch.rested, watch.slow, watch.late]
         });
         let all = watched.into_iter().chain([self.timer]);
-        all.filter(|timer| !timer.is_none()).count()
+        let has_pass = self.pass.as_ref().is_some_and(|pass| pass.is_armed());
+        all.filter(|timer| !timer.is_none()).count() + usize::from(has_pass)
     }
 
     /// Whether it rests, and will have its turn again by itself.

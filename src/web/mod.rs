@@ -49,6 +49,20 @@ pub struct Behind<'a> {
     pub lent: Lent<'a>,
 }
 
+/// What tells of others, or speaks in somebody's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Guarded<'a> {
+    /// The list of ids.
+    Listing,
+    /// A message of somebody, as he stands in the path.
+    Post {
+        /// His id, with the escapes of a path.
+        id: &'a str,
+        /// His token, likewise.
+        token: &'a str,
+    },
+}
+
 /// What a path leads to.
 #[derive(Clone, Copy)]
 enum Route<'a> {
@@ -92,6 +106,12 @@ impl Web {
     /// The answer to a request, an upgrade or not, that came without TLS; none if it is to be served.
     pub fn without_tls(plaintext: Plaintext, head: &Head<'_>) -> Option<Response> {
         plaintext::answer(plaintext, head)
+    }
+
+    /// What about a request asks for a token, where tokens are asked for.
+    pub fn guarded<'a>(&self, head: &Head<'a>) -> Option<Guarded<'a>> {
+        let route = self.peerjs.as_ref()?.route(head.path)?;
+        route.guarded().filter(|_| route.allows(head.method))
     }
 
     /// Whether the answer to this request depends on its body. The body of any other request is to be read over, or

@@ -3,7 +3,7 @@
 //! Everything lies below the path of the setting. With the path `/` that is where the start page is too: who asks for
 //! HTML gets the page, everybody else what a PeerServer says of itself. Source: `PROTOCOLS.md` section 2, "HTTP".
 
-use super::{Behind, Field, NO_CACHE};
+use super::{Behind, Field, Guarded, NO_CACHE};
 use crate::config::Config;
 use crate::dialect::Lost;
 use crate::dialect::peerjs::query::decode_part;
@@ -97,7 +97,7 @@ impl Site {
     }
 }
 
-impl Route<'_> {
+impl<'a> Route<'a> {
     /// The methods that are answered.
     pub(super) fn methods(&self) -> &'static str {
         match self {
@@ -111,6 +111,18 @@ impl Route<'_> {
         match self {
             Route::About | Route::Id | Route::Peers { .. } => matches!(method, "GET" | "HEAD"),
             Route::Post { .. } => method == "POST",
+        }
+    }
+
+    /// What about it asks for a token.
+    pub(super) fn guarded(&self) -> Option<Guarded<'a>> {
+        match *self {
+            Route::About | Route::Id => None,
+            Route::Peers { .. } => Some(Guarded::Listing),
+            Route::Post {
+                author: [_, id, token],
+                ..
+            } => Some(Guarded::Post { id, token }),
         }
     }
 

@@ -41,8 +41,10 @@ pub enum Upgrade {
 pub struct WebSocketRequest {
     /// The value for `Sec-WebSocket-Accept`.
     pub accept: String,
-    /// The first sub-protocol offered, which the answer takes up.
+    /// The sub-protocol that the answer takes up: `bearer` if a token is offered beside it, or else the first.
     pub protocol: Option<String>,
+    /// What is offered after the sub-protocol `bearer`: a token, which no answer repeats.
+    pub bearer: Option<String>,
     /// [`Head::origin`].
     pub origin: Option<String>,
 }
@@ -261,23 +263,29 @@ impl<'a> Head<'a> {
                 ],
             });
         }
-        let protocol = match self.header("sec-websocket-protocol") {
-            None => None,
-            Some(offered) => {
-                let first = offered.split(|&byte| byte == b',').next().map(trim);
-                let token = first
-                    .filter(|token| is_token(token))
-                    .and_then(|token| String::from_utf8(token.to_vec()).ok())
-                    .ok_or(HttpFault::new(
-                        400,
-                        "Sec-WebSocket-Protocol must be a list of names.",
-                    ))?;
-                Some(token)
-            }
+        let mut offered = self
+            .values("sec-websocket-protocol")
+            .flat_map(|value| value.split(|&byte| byte == b','))
+            .map(trim);
+        let name = |token: &[u8]| {
+            let text = Some(token).filter(|token| is_token(token));
+            text.and_then(|token| String::from_utf8(token.to_vec()).ok())
+                .ok_or(HttpFault::new(
+                    400,
+                    "Sec-WebSocket-Protocol must be a list of names.",
+                ))
+        };
+        let first = offered.next().map(name).transpose()?;
+        let is_bearer = |token: &[u8]| token == BEARER.as_bytes();
+        let (protocol, bearer) = match &first {
+            Some(first) if is_bearer(first.as_bytes()) => (Some(BEARER.to_owned()), offered.next()),
+            Some(_) if offered.any(is_bearer) => (Some(BEARER.to_owned()), offered.next()),
+            Some(_) | None => (first, None),
         };
         Ok(WebSocketRequest {
             accept: derive_accept_key(key),
             protocol,
+            bearer: bearer.map(name).transpose()?,
             origin: self.origin().map(str::to_owned),
         })
     }
@@ -416,6 +424,9 @@ fn is_token(bytes: &[u8]) -> bool {
 fn trim(bytes: &[u8]) -> &[u8] {
     bytes.trim_ascii()
 }
+
+/// The sub-protocol after which a token follows.
+const BEARER: &str = "bearer";
 
 /// The most header fields in one request. Browsers send about 20, and proxies add a handful.
 pub const HEADERS_MAX: usize = 64;

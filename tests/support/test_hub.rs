@@ -6,6 +6,7 @@
 use super::Dice;
 use super::memory_socket::{MemorySocket, Wire};
 use peerhub::Config;
+use peerhub::access::Checker;
 use peerhub::net::{Census, ConnKey, Dial, Entropy, Now, Readiness, Switchboard};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -49,6 +50,11 @@ impl TestHub {
     /// Serves those who begin with TLS.
     pub fn secure(&mut self, tls: Arc<rustls::ServerConfig>) {
         self.switchboard.secure(tls);
+    }
+
+    /// From now on tokens are checked with this.
+    pub fn check_tokens(&mut self, checker: Checker) {
+        self.switchboard.check_tokens(checker);
     }
 
     /// Connects from an address; none if the hub lets nobody in, not even to tell him so.

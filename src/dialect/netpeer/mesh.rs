@@ -196,6 +196,12 @@ impl Mesh {
         Ok(())
     }
 
+    /// Tells a connection that is no host why it will not be one.
+    pub fn refuse(&self, conn: ConnKey, why: &str, lent: Lent<'_>) {
+        lent.mail
+            .tell(conn, |out| outbound::closed(&self.name, why, out));
+    }
+
     /// A line of a host is longer than any may be, or has not come in time: it is told, and heard no more.
     pub fn overrun(&mut self, host: HostKey, fault: &PeerFault, mut lent: Lent<'_>) {
         self.turn_away(host, &fault.text, &mut lent);

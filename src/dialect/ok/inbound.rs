@@ -27,8 +27,10 @@ pub struct Inbound<'a> {
     pub message_id: Option<Cow<'a, str>>,
     /// The text that it was read from.
     text: &'a str,
-    /// Whether it is said on the debug stream itself.
-    is_debout: bool,
+    /// Whether the debug stream does not show it: what is said on that stream, and what shows a token.
+    is_withheld: bool,
+    /// Whether it is one that only the hub's own clients send.
+    is_extension: bool,
     /// What others must not see of it as it came.
     private: Private<'a>,
     /// What it asks for.
@@ -47,13 +49,13 @@ struct Private<'a> {
 impl<'a> Inbound<'a> {
     /// Whether it shows that it comes from one of the hub's own clients, which may be told of a fault.
     pub fn is_of_own_client(&self) -> bool {
-        self.private.resume.is_some()
+        self.private.resume.is_some() || self.is_extension
     }
 
     /// How the debug stream shows it: as it came, but for a resume secret, and a user id that is encrypted for others, which
-    /// are nobody else's to know. None if it was said on that stream, where it is not shown twice.
+    /// are nobody else's to know. None if it was said on that stream, where it is not shown twice, or if it shows a token.
     pub fn shown(&self) -> Option<Cow<'a, str>> {
-        if self.is_debout {
+        if self.is_withheld {
             return None;
         }
         let secret = self.private.resume.filter(|&resume| resume != "true");
@@ -100,6 +102,14 @@ impl Reader {
         Reader { limits, cipher }
     }
 
+    /// A user id as others may see it; none if it is the sealed form of another one.
+    pub fn shown_user_id(&self, user_id: &str) -> Option<String> {
+        match &self.cipher {
+            Some(cipher) => Some(cipher.seal(user_id)).filter(|sealed| *sealed != user_id),
+            None => Some(user_id.to_owned()),
+        }
+    }
+
     /// Reads one message. An error says that it is no JSON object within the bounds. O(bytes).
     pub fn read<'a>(&self, text: &'a str) -> Result<Inbound<'a>, PeerFault> {
         let envelope = Envelope::read(text, self.limits.json_depth)?;
@@ -115,7 +125,8 @@ impl Reader {
         };
         Ok(Inbound {
             text,
-            is_debout: kind == "\"debout\"",
+            is_withheld: matches!(&*kind, "\"debout\"" | "\"authenticate\""),
+            is_extension: kind == "\"authenticate\"",
             private,
             command,
             message_id: id,
@@ -165,6 +176,9 @@ impl Reader {
             "\"retrievePeers\"" => Command::RetrievePeers { message_id },
             "\"debout\"" => Command::Debout {
                 content: content.map(Raw::get),
+            },
+            "\"authenticate\"" => Command::Authenticate {
+                token: fresh_token(content)?,
             },
             "\"leave\"" => Command::Leave,
             _ => return Err(PeerFault::new("E_UNKNOWNTYPE", "no message has this type")),
@@ -429,6 +443,15 @@ fn selection(content: Option<Raw<'_>>) -> Result<DeboutSelection, PeerFault> {
         }
     }
     Ok(selection)
+}
+
+/// The token of an `authenticate`. Its length is judged where it is checked.
+fn fresh_token(content: Option<Raw<'_>>) -> Result<Cow<'_, str>, PeerFault> {
+    let token = present(object(content, "authenticate")?.last("token"));
+    let token = token.filter(|token| token.get().starts_with('"'));
+    token
+        .and_then(plain)
+        .ok_or_else(|| bad("authenticate needs content {token}"))
 }
 
 fn timeout(raw: Raw<'_>) -> Result<u64, PeerFault> {

@@ -82,8 +82,12 @@ impl Writer {
                     Shown::Token(token) => put(text, token.as_bytes()),
                     Shown::Event(shown) => match &outbox.events()[shown as usize] {
                         // A resume secret is nobody else's to know.
-                        Event::Confirm { resume: Some(_) } => {
-                            let shown = (shown, &Event::Confirm { resume: None });
+                        &Event::Confirm {
+                            resume: Some(_),
+                            expires_ms,
+                        } => {
+                            let resume = None;
+                            let shown = (shown, &Event::Confirm { resume, expires_ms });
                             self.message(occasion, shown, *about, text);
                         }
                         _ => {
@@ -128,7 +132,7 @@ impl Writer {
                 put(text, DEBOUT_CHANNEL.as_bytes());
                 put(text, b"\"}}");
             }
-            Event::Confirm { resume } => {
+            Event::Confirm { resume, expires_ms } => {
                 let card = hub.peer(to).card();
                 open(text, "confirm", None, ids);
                 field(text, b"peer", &card.id);
@@ -139,7 +143,17 @@ impl Writer {
                     put(text, &secret.to_hex());
                     put(text, b"\"");
                 }
+                if let Some(expires_ms) = expires_ms {
+                    let _ = write!(text, ",\"expires\":{expires_ms}");
+                }
                 put(text, b"}}");
+            }
+            Event::Authenticated {
+                message_id,
+                expires_ms,
+            } => {
+                open(text, "authenticated", message_id.as_ref(), ids);
+                let _ = write!(text, ",\"content\":{{\"expires\":{expires_ms}}}}}");
             }
             Event::Presence(peer) => self.life(hub, "presence", *peer, ids, text),
             Event::Alter(peer) => self.life(hub, "alter", *peer, ids, text),

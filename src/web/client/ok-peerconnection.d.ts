@@ -89,6 +89,11 @@ declare namespace OkPeerConnection {
 
 	interface Params {
 		deboutCluster?: string;
+		/**
+		 * Gives the token to open with: called before each opening, and again before the token in force expires. Nothing, or
+		 * an empty text, opens without one.
+		 */
+		getToken?: () => string | undefined | null | Promise<string | undefined | null>;
 		id?: string;
 		/** Which peers see each other; required by `open()`. */
 		linkageKey?: string;
@@ -107,7 +112,7 @@ declare namespace OkPeerConnection {
 		url?: string;
 		userid?: string;
 		/** The WebSocket class to use in place of the built-in one or that of the package `ws`. */
-		WebSocket?: new (url: string) => unknown;
+		WebSocket?: new (url: string, protocols?: string[]) => unknown;
 	}
 
 	interface DeboutSelection {

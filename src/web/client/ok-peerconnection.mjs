@@ -43,7 +43,16 @@ const PROBE_MS = 2000;
 /** How long the other end may take to close too, before the close event comes without it. */
 const CLOSING_MS = 2000;
 
+/** A token is renewed when a fifth of its time is left, but no earlier than this before it expires. */
+const RENEWAL_LEAD_MS = 30000;
+const RENEWAL_LEAD_SHARE = 0.2;
+
+/** The shortest wait between two renewals, whatever the clocks say, and the longest, which is all that timers can. */
+const RENEWAL_WAIT_MS_MIN = 1000;
+const RENEWAL_WAIT_MS_MAX = 2 ** 31 - 1;
+
 const CLOSE_NORMAL = 1000;
+const CLOSE_TOKEN_EXPIRED = 4401;
 const CLOSE_ID_IN_USE = 4409;
 
 /** A hub that is stopped in order says that it goes, or that it comes back. */
@@ -213,6 +222,17 @@ function newId() {
 	return id + "-" + time;
 }
 
+/** What `getToken` gave, if a socket can be asked for with it: the sub-protocol's alphabet is that of tokens. */
+function checkedToken(token) {
+	if (token === undefined || token === null || token === "") {
+		return undefined;
+	}
+	if (typeof token !== "string" || !/^[\w.-]+$/.test(token)) {
+		throw new Error("What getToken gave is no token.");
+	}
+	return token;
+}
+
 /** An Error whose text begins with its code, which is also its `code`. */
 function codedError(code, explanation, fields) {
 	return Object.assign(new Error(explanation ? code + ": " + explanation : code), { code }, fields);
@@ -372,6 +392,10 @@ class OkPeerConnection extends EventSource {
 	#attempts = 0;
 	#reopenTimer;
 	#handshakeTimer;
+
+	/** Stands for the present attempt to open, so that a token that comes late opens nothing. */
+	#attempt;
+	#renewalTimer;
 
 	/** Only peerhub gives a secret, so having one also tells that the hub knows the extensions. */
 	#resumeSecret;
@@ -751,9 +775,43 @@ class OkPeerConnection extends EventSource {
 	#connect() {
 		this.#releaseSocket();
 		clearTimeout(this.#reopenTimer);
+		const attempt = this.#attempt = {};
+		if (typeof this.#params.getToken !== "function") {
+			this.#openSocket();
+			return;
+		}
+		this.#socket = undefined;
+		this.#state = "opening";
+		const isPresent = () => attempt === this.#attempt && this.#state === "opening" && !this.#socket;
+		this.#handshakeTimer = setTimeout(() => {
+			if (isPresent()) {
+				this.#reopenLater();
+				this.dispatchErrorEvent("E_TOKEN", "getToken gave no token in time.");
+			}
+		}, this.timeout);
+		this.#getToken().then((token) => isPresent() && this.#openSocket(token), (error) => {
+			if (isPresent()) {
+				this.#reopenLater();
+				this.dispatchErrorEvent(error);
+			}
+		});
+	}
+
+	/** Promises what the application's `getToken` gives, once it has been looked at. */
+	async #getToken() {
+		try {
+			return checkedToken(await this.#params.getToken());
+		}
+		catch (cause) {
+			throw codedError("E_TOKEN", cause?.message ?? String(cause), { cause });
+		}
+	}
+
+	#openSocket(token) {
+		clearTimeout(this.#handshakeTimer);
 		let socket;
 		try {
-			socket = this.#newSocket();
+			socket = this.#newSocket(token);
 		}
 		catch (error) {
 			this.#state = "closed";
@@ -776,7 +834,7 @@ class OkPeerConnection extends EventSource {
 		}, this.timeout);
 	}
 
-	#newSocket() {
+	#newSocket(token) {
 		const url = this.url;
 		if (!url) {
 			throw codedError("E_URLNOTSPECIFIED");
@@ -789,7 +847,8 @@ class OkPeerConnection extends EventSource {
 			throw codedError("E_NOWEBSOCKET", "This Node has no WebSocket, and the package ws is not installed.", { cause });
 		}
 		try {
-			return new WebSocketClass(socketUrl(url));
+			// In the URL it would be seen by every proxy on the way; header fields of their own browsers do not let pages set.
+			return token ? new WebSocketClass(socketUrl(url), ["bearer", token]) : new WebSocketClass(socketUrl(url));
 		}
 		catch (cause) {
 			throw codedError("E_INVALIDURL", "'" + url + "' is no address of a hub.", { cause });
@@ -809,6 +868,9 @@ class OkPeerConnection extends EventSource {
 			this.dispatchErrorEvent(Object.assign(
 				new Error("E_NOTFOUND (Invalid WebSocket url '" + this.url + "')"), { code: "E_NOTFOUND" }
 			));
+		}
+		else if (/\b40[13]\b/.test(text)) {
+			this.dispatchErrorEvent("E_UNAUTHORIZED", "The hub asks for a token, or refuses the one that it was given.");
 		}
 		else if (error.code !== "ECONNREFUSED") {
 			// A refused connection is what a hub that restarts looks like; trying again is the whole answer.
@@ -841,6 +903,10 @@ class OkPeerConnection extends EventSource {
 			this.dispatchEvent(new ConnectionEvent("close"));
 			return;
 		}
+		if (code === CLOSE_TOKEN_EXPIRED) {
+			this.#onTokenExpired();
+			return;
+		}
 		if (this.#state === "opened" && CLOSES_PLANNED.includes(code)) {
 			this.#attempts = -EARLY_ATTEMPTS;
 			// Such a hub has heard everything that was sent before it knew of the end.
@@ -849,6 +915,49 @@ class OkPeerConnection extends EventSource {
 		this.#reopenLater();
 		if (code === CLOSE_ID_IN_USE) {
 			this.dispatchErrorEvent("E_IDINUSE", "Another connection holds the id '" + this.#id + "'.");
+		}
+	}
+
+	/** With a fresh token it goes on at once, unless the last one did not even hold for a reopen interval. */
+	#onTokenExpired() {
+		const hasLasted = Date.now() - this.#startTime >= this.reopenInterval;
+		if (typeof this.#params.getToken === "function") {
+			hasLasted ? this.#reopenNow() : this.#reopenLater();
+			return;
+		}
+		this.#reopenLater();
+		this.dispatchErrorEvent("E_TOKENEXPIRED", "The token has expired, and there is no getToken to ask for another one.");
+	}
+
+	/** Asks for a fresh token before the present one expires; `expires` is in milliseconds since 1970. */
+	#watchExpiry(expires) {
+		clearTimeout(this.#renewalTimer);
+		if (typeof expires !== "number" || typeof this.#params.getToken !== "function") {
+			return;
+		}
+		const left = expires - Date.now();
+		const lead = Math.min(RENEWAL_LEAD_MS, left * RENEWAL_LEAD_SHARE);
+		const wait = Math.max(RENEWAL_WAIT_MS_MIN, left - lead);
+		this.#renewalTimer = unref(setTimeout(() => {
+			wait > RENEWAL_WAIT_MS_MAX ? this.#watchExpiry(expires) : this.#renewToken(expires);
+		}, Math.min(wait, RENEWAL_WAIT_MS_MAX)));
+	}
+
+	async #renewToken(expires) {
+		const socket = this.#socket;
+		const isPresent = () => socket === this.#socket && this.#state === "opened" && socket.readyState === SOCKET_OPEN;
+		try {
+			const token = await this.#getToken();
+			if (isPresent() && token) {
+				this.#write({ type: "authenticate", content: { token } });
+			}
+		}
+		catch (error) {
+			isPresent() && this.dispatchErrorEvent(error);
+		}
+		// The hub's answer moves the time; without one it is tried again.
+		if (isPresent()) {
+			this.#watchExpiry(expires);
 		}
 	}
 
@@ -902,6 +1011,7 @@ class OkPeerConnection extends EventSource {
 	#releaseSocket() {
 		const socket = this.#socket;
 		clearTimeout(this.#handshakeTimer);
+		clearTimeout(this.#renewalTimer);
 		this.#initiated = false;
 		if (socket) {
 			const nothing = () => {};
@@ -921,7 +1031,7 @@ class OkPeerConnection extends EventSource {
 
 	#stopTimers() {
 		this.#forgetUnproven();
-		for (const timer of [this.#reopenTimer, this.#handshakeTimer, this.#probeTimer, this.#outboxTimer]) {
+		for (const timer of [this.#reopenTimer, this.#handshakeTimer, this.#renewalTimer, this.#probeTimer, this.#outboxTimer]) {
 			clearTimeout(timer);
 		}
 		clearInterval(this.#sentinel);
@@ -986,6 +1096,9 @@ class OkPeerConnection extends EventSource {
 		}
 		else if (type === "confirm") {
 			this.#onConfirm(data);
+		}
+		else if (type === "authenticated") {
+			this.#watchExpiry(content?.expires);
 		}
 		else if (type === "presence") {
 			this.#peerPresent(content);
@@ -1057,6 +1170,7 @@ class OkPeerConnection extends EventSource {
 		}
 		this.#confirmedUserid = this.#params.userid = data.content?.userid ?? "";
 		this.#resumeSecret = data.content?.resume ?? undefined;
+		this.#watchExpiry(data.content?.expires);
 		if (this.#channels.size) {
 			this.#write({ type: "subscribe", content: { channels: [...this.#channels] } });
 		}

@@ -7,7 +7,8 @@ const connection = new OkPeerConnection({
 	url: "ws://localhost:3007/",
 	tags: ["a"],
 	options: { deboutReceiver: true },
-	properties: { name: "Ann" }
+	properties: { name: "Ann" },
+	getToken: async () => (await fetch("/token")).text()
 });
 
 export const settings: Required<OkPeerConnection.Options> = connection.options;

@@ -1,0 +1,78 @@
+//! What a token says, read strictly: a claim that is known must have its form, and no claim may be there twice.
+//!
+//! `aud` and `iss` are not here: the library judges them. Claims that are not known are passed over.
+
+use super::pattern::{Pattern, Patterns};
+use super::verify::TokenFault;
+use serde::de::Error;
+use serde::{Deserialize, Deserializer};
+
+/// The claims that matter here.
+#[derive(Deserialize)]
+pub(super) struct Claims {
+    /// Seconds since 1970, as `nbf`; with a fraction if they like (RFC 7519 section 2, NumericDate).
+    #[serde(deserialize_with = "date")]
+    pub(super) exp: Date,
+    #[serde(default, deserialize_with = "maybe_date")]
+    pub(super) nbf: Option<Date>,
+    pub(super) sub: Option<String>,
+    pub(super) peer: Option<String>,
+    pub(super) linkages: Option<List>,
+    pub(super) publish: Option<List>,
+    pub(super) subscribe: Option<List>,
+    pub(super) dialects: Option<List>,
+    #[serde(default)]
+    pub(super) debout: bool,
+    #[serde(default)]
+    pub(super) admin: bool,
+}
+
+/// A time, ms since 1970.
+pub(super) type Date = u64;
+
+/// A list of patterns.
+pub(super) struct List(Vec<Pattern>);
+
+impl List {
+    /// The patterns of a claim; all names without it.
+    pub(super) fn patterns(list: Option<List>) -> Patterns {
+        list.map_or_else(Patterns::default, |List(patterns)| Patterns::of(patterns))
+    }
+}
+
+impl<'de> Deserialize<'de> for List {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<List, D::Error> {
+        let texts = Vec::<String>::deserialize(deserializer)?;
+        if texts.len() > PATTERNS_MAX {
+            return Err(D::Error::custom("too many patterns"));
+        }
+        let patterns = texts.iter().map(|text| Pattern::read(text));
+        let patterns: Option<Vec<Pattern>> = patterns.collect();
+        let misplaced = || D::Error::custom("a star stands only at the end of a pattern");
+        patterns.map(List).ok_or_else(misplaced)
+    }
+}
+
+/// A text that is not too long to be kept for each peer.
+pub(super) fn check_name(text: Option<&str>, bytes_max: usize) -> Result<(), TokenFault> {
+    match text {
+        Some(text) if text.is_empty() || text.len() > bytes_max => Err(TokenFault::Claims),
+        Some(_) | None => Ok(()),
+    }
+}
+
+fn date<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Date, D::Error> {
+    let seconds = f64::deserialize(deserializer)?;
+    // Dates before 1970 and after the year 9999 are mistakes, milliseconds among them.
+    match (0.0..=253_402_300_799.0).contains(&seconds) {
+        true => Ok((seconds * 1000.0) as Date),
+        false => Err(D::Error::custom("no date")),
+    }
+}
+
+fn maybe_date<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Date>, D::Error> {
+    date(deserializer).map(Some)
+}
+
+/// Patterns in one claim: more than anybody writes by hand, and few enough to be walked for each publication.
+pub(super) const PATTERNS_MAX: usize = 64;
