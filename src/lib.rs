@@ -64,4 +64,4 @@ pub mod wheel;
 pub mod wire;
 
 pub use config::Config;
-pub use net::{Ended, Server, StartError, Stopper};
+pub use net::{Ended, Server, Service, StartError, Stopper};

@@ -5,7 +5,7 @@
 
 use log::{info, warn};
 use peerhub::config::{self, Wish};
-use peerhub::{Config, Ended, Server};
+use peerhub::{Config, Ended, Server, Service};
 use std::fmt::Display;
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -19,18 +19,32 @@ const FORCED: u8 = 130;
 
 fn main() -> ExitCode {
     match config::load(std::env::args_os(), std::env::vars_os()) {
-        Ok(Wish::Serve { config, remarks }) => serve(*config, &remarks),
+        Ok(Wish::Serve {
+            config,
+            listen_chosen,
+            remarks,
+        }) => serve(*config, listen_chosen, &remarks),
         Ok(Wish::Print(text)) => print(&text),
         Err(error) => fail(CANNOT_START, error),
     }
 }
 
-fn serve(config: Config, remarks: &[String]) -> ExitCode {
+fn serve(config: Config, listen_chosen: bool, remarks: &[String]) -> ExitCode {
     let log_settings = env_logger::Env::default().default_filter_or("info");
     env_logger::Builder::from_env(log_settings)
         .format_timestamp_millis()
         .init();
-    let mut server = match Server::bind(config.clone()) {
+    // Before there is another thread, since this changes the environment.
+    let mut service = match Service::from_environment() {
+        Ok(service) => service,
+        Err(error) => return fail(CANNOT_START, error),
+    };
+    if !listen_chosen && service.replace_listen() > 0 {
+        info!(
+            "the service manager hands over what to listen on; --listen is not set and has no say"
+        );
+    }
+    let mut server = match Server::bind_under(service, config.clone()) {
         Ok(server) => server,
         Err(error) => return fail(CANNOT_START, error),
     };

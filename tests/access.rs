@@ -5,6 +5,7 @@
 mod support;
 
 use peerhub::Config;
+use peerhub::config::ProxyProtocol;
 use std::net::IpAddr;
 use support::memory_socket::Wire;
 use support::test_hub::TestHub;
@@ -94,7 +95,19 @@ fn status(answer: &str) -> u16 {
 
 /// Asks for an upgrade; the peer, if it is let in, or else the status.
 fn upgrade(hub: &mut TestHub, from: &str, path: &str, fields: &str) -> Result<TestPeer, u16> {
+    upgrade_after(hub, from, b"", path, fields)
+}
+
+/// The same with these bytes before the request.
+fn upgrade_after(
+    hub: &mut TestHub,
+    from: &str,
+    before: &[u8],
+    path: &str,
+    fields: &str,
+) -> Result<TestPeer, u16> {
     let wire = connect(hub, from);
+    wire.send(before);
     let mut peer = TestPeer::with_fields(wire.clone(), path, fields);
     settle(hub, &[&wire]);
     match peer.pump(usize::MAX).first() {
@@ -550,4 +563,260 @@ fn lines_have_no_header_and_keep_the_address_of_their_socket() {
         }
         assert_eq!(hub.census().refused, refused, "{from}");
     }
+}
+
+/// A hub whose proxies, 10.0.0.0/8, speak the PROXY protocol or not.
+fn proxied(protocol: ProxyProtocol, per_address: usize) -> TestHub {
+    let mut config = quiet();
+    config.trusted_proxies = texts(&["10.0.0.0/8"]);
+    config.proxy_protocol = protocol;
+    // Newcomers to the mesh are answered at once.
+    config.netpeer.state_time_ms = 0;
+    config.limits.connections_per_address = per_address;
+    hub(config)
+}
+
+const PROXY: &str = "10.0.0.1";
+
+/// A header of version 1 for a client with this address of IPv4.
+fn line(client: &str) -> Vec<u8> {
+    format!("PROXY TCP4 {client} 10.0.0.1 4711 443\r\n").into_bytes()
+}
+
+/// A header of version 2 with this command, family and rest.
+fn binary(command: u8, family: u8, rest: &[u8]) -> Vec<u8> {
+    let length = (rest.len() as u16).to_be_bytes();
+    [
+        b"\r\n\r\n\0\r\nQUIT\n",
+        &[command, family][..],
+        &length,
+        rest,
+    ]
+    .concat()
+}
+
+fn binary_v4(client: [u8; 4]) -> Vec<u8> {
+    let rest = [&client[..], &[10, 0, 0, 1, 0x12, 0x67, 1, 0xbb]].concat();
+    binary(0x21, 0x11, &rest)
+}
+
+fn binary_v6(client: &str) -> Vec<u8> {
+    let client: std::net::Ipv6Addr = client.parse().expect("an address");
+    let rest = [&client.octets()[..], &[0; 16], &[0x12, 0x67, 1, 0xbb]].concat();
+    binary(0x21, 0x21, &rest)
+}
+
+#[test]
+fn who_comes_through_the_proxy_protocol_has_his_own_address() {
+    const LIE: &str = "X-Forwarded-For: 198.51.100.1\r\nForwarded: for=198.51.100.1\r\n";
+    for protocol in [ProxyProtocol::Accept, ProxyProtocol::Require] {
+        let mut hub = proxied(protocol, 0);
+        let cases: [(&str, Vec<u8>, &str, &str); 10] = [
+            (PROXY, line("203.0.113.1"), LIE, "203.0.113.1"),
+            (PROXY, binary_v4([203, 0, 113, 2]), LIE, "203.0.113.2"),
+            ("::ffff:10.0.0.1", line("203.0.113.3"), "", "203.0.113.3"),
+            (PROXY, binary_v6("2001:db8::4"), LIE, "2001:db8::4"),
+            (PROXY, binary_v6("::ffff:203.0.113.5"), "", "203.0.113.5"),
+            (PROXY, binary_v6("::1"), "", "127.0.0.1"),
+            // Through another proxy, whose word is taken too.
+            (PROXY, line("10.0.0.7"), LIE, "198.51.100.1"),
+            // Who has no name is the proxy to us, and nobody's word is taken for him.
+            ("10.0.0.8", b"PROXY UNKNOWN\r\n".to_vec(), LIE, "10.0.0.8"),
+            ("10.0.0.9", binary(0x20, 0, b""), LIE, "10.0.0.9"),
+            // Of others only what an upgrade needs is looked at.
+            (SOMEBODY, Vec::new(), LIE, SOMEBODY),
+        ];
+        let mut peers = Vec::new();
+        let mut expected = Vec::new();
+        for (from, before, fields, address) in cases {
+            let mut peer = upgrade_after(&mut hub, from, &before, "/", fields)
+                .unwrap_or_else(|status| panic!("{address}: {status}"));
+            join(&mut hub, &mut peer);
+            peers.push(peer);
+            expected.push(address);
+        }
+        let mut onlooker = upgrade(&mut hub, SOMEBODY, "/", "").expect("it is let in");
+        join(&mut hub, &mut onlooker);
+        assert_eq!(addresses(&mut hub, &mut onlooker), expected);
+    }
+}
+
+#[test]
+fn proxy_headers_may_be_torn_anywhere() {
+    let request = "GET /healthz HTTP/1.1\r\nHost: hub\r\nConnection: close\r\n\r\n";
+    let headers = [line("203.0.113.1"), binary_v4([203, 0, 113, 1]), Vec::new()];
+    for header in headers {
+        // The last begins with no header, and with what might be the beginning of one.
+        let request = match header.is_empty() {
+            true => request.replace("GET", "POST"),
+            false => request.to_owned(),
+        };
+        let all = [&header[..], request.as_bytes()].concat();
+        for cut in 1..all.len() {
+            let mut hub = proxied(ProxyProtocol::Accept, 0);
+            let wire = connect(&mut hub, PROXY);
+            for part in [&all[..cut], &all[cut..]] {
+                wire.send(part);
+                settle(&mut hub, &[&wire]);
+            }
+            let answer = String::from_utf8(wire.receive(usize::MAX)).expect("an answer in text");
+            let expected = if header.is_empty() { 405 } else { 200 };
+            assert_eq!(status(&answer), expected, "{cut}");
+        }
+        let mut hub = proxied(ProxyProtocol::Accept, 0);
+        let wire = connect(&mut hub, PROXY);
+        wire.send(&all);
+        hub.settle(|_| {
+            let is_flying = wire.is_flying();
+            wire.arrive(1);
+            is_flying
+        });
+        assert!(!wire.receive(usize::MAX).is_empty());
+    }
+}
+
+#[test]
+fn a_long_proxy_header_and_a_long_request_fit_the_least_read_buffer() {
+    let mut config = quiet();
+    config.trusted_proxies = texts(&[PROXY]);
+    config.proxy_protocol = ProxyProtocol::Accept;
+    config.read_buffer_bytes = 1 << 10;
+    let mut hub = hub(config);
+    let long = format!("X-Long: {}\r\n", "x".repeat(9_000));
+    let addresses = [203, 0, 113, 1, 10, 0, 0, 1, 0x12, 0x67, 1, 0xbb];
+    let header = binary(0x21, 0x11, &[&addresses[..], &[7; 4_000]].concat());
+    for before in [&header[..], b""] {
+        let peer = upgrade_after(&mut hub, PROXY, before, "/", &long);
+        assert!(peer.is_ok(), "{}", before.len());
+    }
+    // What might begin a header is held back, and then turns out to be the beginning of a long request.
+    let wire = connect(&mut hub, PROXY);
+    wire.send(b"P");
+    settle(&mut hub, &[&wire]);
+    wire.send(
+        format!("OST /api HTTP/1.1\r\nHost: hub\r\n{long}Content-Length: 2\r\n\r\n{{}}").as_bytes(),
+    );
+    settle(&mut hub, &[&wire]);
+    assert!(wire.receive(usize::MAX).starts_with(b"HTTP/1.1 415 "));
+}
+
+#[test]
+fn a_proxy_that_must_say_for_whom_it_comes_is_closed_if_it_does_not() {
+    let request = b"GET /healthz HTTP/1.1\r\nHost: hub\r\n\r\n";
+    let too_long = binary(0x21, 0x11, &[7; 5_000]);
+    let broken: [&[u8]; 3] = [b"PROXY TCP4 x\r\n", &too_long, &binary(0x21, 0x11, b"abc")];
+    let mut hub = proxied(ProxyProtocol::Require, 0);
+    let missing: [&[u8]; 2] = [request, b"{"];
+    for bytes in broken.iter().chain(&missing) {
+        let before = hub.census();
+        let wire = connect(&mut hub, PROXY);
+        wire.send(bytes);
+        settle(&mut hub, &[&wire]);
+        assert!(wire.is_released() && wire.receive(usize::MAX).is_empty());
+        assert_eq!(hub.census().refused, before.refused + 1);
+    }
+    // Silence, and a header that never ends, have their limit.
+    for bytes in [&b""[..], b"PROXY TCP4 "] {
+        let before = hub.census();
+        let wire = connect(&mut hub, PROXY);
+        wire.send(bytes);
+        settle(&mut hub, &[&wire]);
+        assert!(!wire.is_released());
+        hub.advance(quiet().handshake_timeout_ms + 10, |_| false);
+        assert!(wire.is_released());
+        assert_eq!(hub.census().refused, before.refused + 1);
+    }
+    // Who may leave it out is only closed for what cannot be read.
+    let mut hub = proxied(ProxyProtocol::Accept, 0);
+    for bytes in broken {
+        let wire = connect(&mut hub, PROXY);
+        wire.send(bytes);
+        settle(&mut hub, &[&wire]);
+        assert!(wire.is_released());
+    }
+    let answer = ask(&mut hub, PROXY, "GET /healthz", "", "");
+    assert_eq!(status(&answer), 200);
+}
+
+#[test]
+fn nobody_else_is_asked_for_a_proxy_header() {
+    let header = line("203.0.113.1");
+    for (protocol, from) in [
+        (ProxyProtocol::Off, PROXY),
+        (ProxyProtocol::Accept, SOMEBODY),
+        (ProxyProtocol::Require, SOMEBODY),
+    ] {
+        let mut hub = proxied(protocol, 0);
+        let refused = upgrade_after(&mut hub, from, &header, "/", "");
+        assert_eq!(refused.err(), Some(400), "{protocol:?}");
+        assert!(upgrade(&mut hub, from, "/", "").is_ok());
+    }
+}
+
+#[test]
+fn clients_of_the_proxy_protocol_are_counted_from_their_header_on() {
+    let mut hub = proxied(ProxyProtocol::Require, 2);
+    let mut crowd = Vec::new();
+    for client in ["203.0.113.1", "203.0.113.1", "203.0.113.2"] {
+        let peer = upgrade_after(&mut hub, PROXY, &line(client), "/", "");
+        crowd.push(peer.expect("there is place"));
+    }
+    let before = hub.census();
+    for _ in 0..3 {
+        let refused = upgrade_after(&mut hub, PROXY, &line("203.0.113.1"), "/", "");
+        assert_eq!(refused.err(), Some(503));
+    }
+    assert_eq!(hub.census().refused, before.refused + 3);
+    assert_eq!(hub.census().connections, before.connections);
+    // It makes no difference by which way a client comes, nor what it speaks; silent ones count too.
+    assert_eq!(upgrade(&mut hub, "203.0.113.1", "/", "").err(), Some(503));
+    let lines = connect(&mut hub, PROXY);
+    lines.send(&[&line("203.0.113.2")[..], b"{"].concat());
+    settle(&mut hub, &[&lines]);
+    let silent = connect(&mut hub, "203.0.113.2");
+    silent.send(b"GET /healthz HTTP/1.1\r\nHost: hub\r\n\r\n");
+    settle(&mut hub, &[&silent]);
+    assert!(silent.receive(usize::MAX).starts_with(b"HTTP/1.1 503 "));
+    crowd[0].wire().reset();
+    settle(&mut hub, &[crowd[0].wire()]);
+    let again = upgrade_after(&mut hub, PROXY, &line("203.0.113.1"), "/", "");
+    assert!(again.is_ok(), "a place is free");
+    // Of those who are over the limit, only so many stay to be told so.
+    let many: Vec<Wire> = (0..100)
+        .map(|_| {
+            let wire = connect(&mut hub, PROXY);
+            wire.send(&line("203.0.113.1"));
+            settle(&mut hub, &[&wire]);
+            wire
+        })
+        .collect();
+    let staying = many.iter().filter(|wire| !wire.is_released()).count();
+    assert!((16..=32).contains(&staying), "{staying}");
+}
+
+#[test]
+fn members_of_a_mesh_are_listed_as_the_proxy_protocol_names_them() {
+    let mut hub = proxied(ProxyProtocol::Require, 0);
+    let present = |name: &str| {
+        format!(
+            r#"{{"senderName":"{name}","type":"@PRESENTATION","content":{{"port":5001,"needNetworkInformation":true}}}}"#
+        ) + "\n"
+    };
+    let mut heard = Vec::new();
+    let mut members = Vec::new();
+    for (name, last) in [("ann", 1), ("bob", 2)] {
+        let wire = connect(&mut hub, PROXY);
+        wire.send(&binary_v4([203, 0, 113, last]));
+        wire.send(present(name).as_bytes());
+        settle(&mut hub, &[&wire]);
+        heard.push(String::from_utf8(wire.receive(usize::MAX)).expect("lines are text"));
+        members.push(wire);
+    }
+    // The port that was dialled is the proxy's.
+    assert!(heard[0].contains(r#""port":443"#), "{}", heard[0]);
+    assert!(
+        heard[1].contains("203.0.113.1") && heard[1].contains("4711"),
+        "{}",
+        heard[1]
+    );
 }

@@ -10,6 +10,11 @@ fn for_whom_a_proxy_comes() {
 }
 
 #[test]
+fn headers_of_the_proxy_protocol() {
+    exercise("proxied", 20_000, fuzzing::proxied::run);
+}
+
+#[test]
 fn http_heads() {
     exercise("http_head", 2_000, fuzzing::http_head::run);
 }

@@ -851,6 +851,43 @@ fn a_sealed_user_id_is_taken_back_however_long_it_is() {
 }
 
 #[test]
+fn a_user_id_sealed_with_an_older_key_is_sealed_anew() {
+    let keyed = |key: &str, old: &[&str]| {
+        TestHub::start(Config {
+            encryption_key: Some(key.to_owned()),
+            encryption_keys_old: old.iter().map(|&key| key.to_owned()).collect(),
+            ..bounded(Limits {
+                name_bytes: 64,
+                ..Limits::default()
+            })
+        })
+    };
+    let user = |id: &str| json!({"userid": id, "resume": true});
+    let as_shown = |hub: &TestHub, id: &str| {
+        let mut peer = TestPeer::connect(hub.address);
+        let confirm = peer.initiate("users", user(id));
+        let told = confirm["content"]["userid"].as_str().unwrap().to_owned();
+        // The others see what the client itself is told.
+        let mut onlooker = TestPeer::join(hub.address, "users");
+        assert_eq!(onlooker.peers()[0]["userid"], told);
+        told
+    };
+    let longest = "u".repeat(64);
+    let first = as_shown(&keyed("first", &[]), &longest);
+    let rotated = keyed("second", &["zeroth", "first"]);
+    let second = as_shown(&rotated, &longest);
+    assert_ne!(first, second);
+    for id in [&first, &second] {
+        assert_eq!(as_shown(&rotated, id), second);
+    }
+    // A key that is known no more opens nothing: what was sealed with it is a text like any other, and a long one.
+    let forgotten = keyed("second", &[]);
+    let mut peer = TestPeer::connect(forgotten.address);
+    peer.initiate("users", json!({"resume": true}));
+    assert_eq!(peer.fault(initiation("users", user(&first))), "E_TOOLONG");
+}
+
+#[test]
 fn running_out_of_descriptors_neither_stops_nor_spins_it() {
     let mut program = Program::start(&[]);
     let (mut one, mut other) = pair(program.address());

@@ -465,7 +465,7 @@ fn a_silent_crowd_is_ended_in_turns() {
 #[test]
 fn a_line_that_has_begun_ends_in_time() {
     let config = Config::default();
-    let interval_ms = config.ping_interval_ms;
+    let timeout_ms = config.message_timeout_ms;
     let mut hub = test_hub::TestHub::new(config, 1);
     let mut slow = line_speaker(&mut hub, &presentation("slow", false));
     let mut brisk = line_speaker(&mut hub, &presentation("brisk", false));
@@ -479,7 +479,7 @@ fn a_line_that_has_begun_ends_in_time() {
         for peer in [&brisk, &slow] {
             peer.wire().arrive(usize::MAX);
         }
-        hub.advance(interval_ms / 2, |_| false);
+        hub.advance(timeout_ms / 4, |_| false);
     }
     assert_eq!(types(&mut brisk), [""; 0]);
     assert_eq!(types(&mut slow), ["@CONNECTION_CLOSED", "Gone"]);
@@ -487,6 +487,6 @@ fn a_line_that_has_begun_ends_in_time() {
     // Whoever is silent between two lines may be so for as long as he likes.
     brisk.wire().send(b"\"}\n");
     brisk.wire().arrive(usize::MAX);
-    hub.advance(10 * interval_ms, |_| false);
+    hub.advance(10 * timeout_ms, |_| false);
     assert!(!brisk.wire().is_released());
 }

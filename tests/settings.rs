@@ -24,7 +24,9 @@ fn wish(flags: &[&str], variables: &[(&str, &str)]) -> Result<Wish, ConfigError>
 
 fn served(flags: &[&str], variables: &[(&str, &str)]) -> (Config, Vec<String>) {
     match wish(flags, variables) {
-        Ok(Wish::Serve { config, remarks }) => (*config, remarks),
+        Ok(Wish::Serve {
+            config, remarks, ..
+        }) => (*config, remarks),
         other => panic!("{flags:?} {variables:?}: {other:?}"),
     }
 }
@@ -49,12 +51,17 @@ fn other_value(setting: &Setting) -> &'static str {
         (Form::Time(..), _) => "121s",
         (Form::Size(..), _) => "3KiB",
         (Form::Count(..), _) => "77",
-        (Form::Scope(_), _) => "linkage",
+        (Form::Choice(place), default) => place(&mut Config::default())
+            .words()
+            .split('|')
+            .find(|word| *word != default)
+            .expect("a choice has more than one word"),
         (Form::Addresses(_), _) => "127.0.0.2:1,[::1]:2",
-        (Form::Secret(_), _) => "correct horse",
+        (Form::Secret(_) | Form::Secrets(_), _) => "correct horse",
         (Form::Text(_, word) | Form::Maybe(_, word) | Form::Texts(_, word), _) => {
             match word.placeholder {
                 "KEY" => "mine,yours",
+                "KIND" => "messages,notifies",
                 "PATH" => "/my/app",
                 "JSON" => r#"{"round":[1,"two"]}"#,
                 "HEX" => "0123456789abcdef0123456789abcdef01234567",
@@ -77,7 +84,8 @@ fn in_file(setting: &Setting, value: &str) -> String {
             setting.name,
             value.replace(',', "\", \"")
         ),
-        Form::Time(..) | Form::Size(..) | Form::Scope(_) | Form::Secret(_) => {
+        Form::Secrets(_) => format!("{} = [\"{value}\"]\n", setting.name),
+        Form::Time(..) | Form::Size(..) | Form::Choice(_) | Form::Secret(_) => {
             format!("{} = \"{value}\"\n", setting.name)
         }
     }
@@ -88,7 +96,7 @@ fn assert_only(config: &Config, setting: &Setting, value: &str, way: &str) {
     let default = Config::default();
     for any in SETTINGS {
         let expected = match (any.name == setting.name, &any.form) {
-            (true, Form::Secret(_)) => "set".to_owned(),
+            (true, Form::Secret(_) | Form::Secrets(_)) => "set".to_owned(),
             (true, _) => value.to_owned(),
             (false, _) => any.show(&default),
         };
@@ -789,16 +797,88 @@ fn the_encryption_key_is_a_text_or_a_files_content() {
 }
 
 #[test]
+fn older_encryption_keys_are_texts_or_files_too() {
+    let folder = Folder::new("settings-old-keys");
+    let file = folder.file("old", "from the file\n");
+    let flags = [
+        "--encryption-key=new, and with a comma",
+        "--encryption-key-old=an old one, with a comma",
+        &format!("--encryption-key-old={file}"),
+    ];
+    let old = ["an old one, with a comma", "from the file"];
+    assert_eq!(config(&flags, &[]).encryption_keys_old, old);
+    let variable = [("PEERHUB_ENCRYPTION_KEY_OLD", old[0])];
+    assert_eq!(config(&[], &variable).encryption_keys_old, old[..1]);
+    let settings = format!(
+        "encryption-key = 'new'\nencryption-key-old = ['{}', '{file}']\n",
+        old[0]
+    );
+    let settings = folder.file("peerhub.toml", settings);
+    assert_eq!(
+        config(&["--config", &settings], &[]).encryption_keys_old,
+        old
+    );
+
+    let twice = problem(
+        &["--encryption-key-old=same", "--encryption-key-old=same"],
+        &[],
+    );
+    assert!(
+        twice.starts_with("--encryption-key-old: has the same passphrase twice"),
+        "{twice}"
+    );
+    let both = problem(&["--encryption-key=same", "--encryption-key-old=same"], &[]);
+    assert!(
+        both.starts_with("--encryption-key-old: has the passphrase of encryption-key"),
+        "{both}"
+    );
+    assert!(
+        !twice.contains("same\"") && !both.contains("\"same"),
+        "{twice} {both}"
+    );
+    assert!(problem(&["--encryption-key-old="], &[]).contains("is empty"));
+}
+
+#[test]
+fn a_passphrase_on_the_command_line_is_remarked_on() {
+    let folder = Folder::new("settings-command-line");
+    let file = folder.file("key", "from the file\n");
+    for name in ["encryption-key", "encryption-key-old"] {
+        let variable = format!("PEERHUB_{}", name.to_uppercase().replace('-', "_"));
+        let (_, remarks) = served(&[&format!("--{name}=correct horse")], &[]);
+        assert!(
+            remarks.len() == 1
+                && remarks[0].starts_with(&format!("--{name} is a passphrase on the command line"))
+                && remarks[0].ends_with(&variable)
+                && !remarks[0].contains("horse"),
+            "{remarks:?}"
+        );
+        let settings = folder.file("peerhub.toml", format!("{name} = 'correct horse'\n"));
+        for (flags, variables) in [
+            (vec![format!("--{name}={file}")], vec![]),
+            (vec![], vec![(&*variable, "correct horse")]),
+            (vec![format!("--config={settings}")], vec![]),
+        ] {
+            let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+            assert_eq!(served(&flags, &variables).1, Vec::<String>::new());
+        }
+    }
+}
+
+#[test]
 fn secrets_are_never_shown() {
     let secret = Config {
         encryption_key: Some("correct horse".to_owned()),
+        encryption_keys_old: vec!["battery staple".to_owned()],
         ..Config::default()
     };
-    assert!(!format!("{secret:?}").contains("horse"));
+    let is_silent = |text: &str| !text.contains("horse") && !text.contains("staple");
+    assert!(is_silent(&format!("{secret:?}")));
     let printed = toml_text(&secret);
     assert!(
-        !printed.contains("horse")
+        is_silent(&printed)
             && printed.contains("# encryption-key is set, and withheld here")
+            && printed.contains("# encryption-key-old is set, and withheld here")
     );
     assert!(toml_text(&Config::default()).contains("# encryption-key is not set"));
 }
@@ -808,7 +888,7 @@ fn printed_settings_read_back_to_the_same() {
     let folder = Folder::new("settings-round-trip");
     let public = SETTINGS
         .iter()
-        .filter(|setting| !matches!(setting.form, Form::Secret(_)));
+        .filter(|setting| !matches!(setting.form, Form::Secret(_) | Form::Secrets(_)));
     let flags: Vec<String> = public
         .map(|setting| format!("--{}={}", setting.name, other_value(setting)))
         .collect();
@@ -925,7 +1005,7 @@ fn the_binary_answers_a_mistake_with_one_line_and_exit_code_2() {
         (
             vec![],
             vec![("PEERHUB_SCOPE", "all")],
-            "peerhub: PEERHUB_SCOPE: \"all\" is not a scope: write hub or linkage\n".to_owned(),
+            "peerhub: PEERHUB_SCOPE: \"all\" is no choice here: write hub or linkage\n".to_owned(),
         ),
         (
             vec!["--config", &file],
@@ -947,7 +1027,7 @@ fn the_binary_answers_a_mistake_with_one_line_and_exit_code_2() {
         (
             vec!["--print-config", "--scope=all"],
             vec![],
-            "peerhub: --scope: \"all\" is not a scope: write hub or linkage\n".to_owned(),
+            "peerhub: --scope: \"all\" is no choice here: write hub or linkage\n".to_owned(),
         ),
     ];
     for (flags, variables, expected) in cases {

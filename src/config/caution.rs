@@ -2,7 +2,7 @@
 //!
 //! Called by `main` after the addresses are bound, for the log. Pure; refuses nothing, which is `Config::check`'s part.
 
-use super::{Config, Proxies, value};
+use super::{Config, Proxies, ProxyProtocol, value};
 use std::net::{IpAddr, SocketAddr};
 
 /// The warnings, a line each. `bound` are the addresses that the server really listens on.
@@ -14,8 +14,10 @@ pub fn cautions(config: &Config, bound: &[SocketAddr]) -> Vec<String> {
         .map(SocketAddr::to_string)
         .collect();
     if !open.is_empty() {
-        let addresses = open.join(" and ");
-        lines.push(format!("open to the network: whoever reaches {addresses} can join; the text on the wire is not encrypted"));
+        if !is_guarded(config) {
+            let addresses = open.join(" and ");
+            lines.push(format!("open to the network: whoever reaches {addresses} can join, and the text on the wire is not encrypted; nothing is set against that (--allow-origin)"));
+        }
         if config.debout {
             lines.push("open to the network: the debug stream (--debout) shows every client what the others send".to_owned());
         }
@@ -25,6 +27,12 @@ pub fn cautions(config: &Config, bound: &[SocketAddr]) -> Vec<String> {
     }
     if config.encryption_key.is_none() {
         lines.push("without --encryption-key, user ids are shown to peers as they came".to_owned());
+        if !config.encryption_keys_old.is_empty() {
+            lines.push("--encryption-key-old does nothing without --encryption-key".to_owned());
+        }
+    }
+    if config.proxy_protocol != ProxyProtocol::Off && config.trusted_proxies.is_empty() {
+        lines.push("--proxy-protocol does nothing without --trusted-proxy: only those who are named there are heard".to_owned());
     }
     if Proxies::new(&config.trusted_proxies).is_ok_and(|proxies| proxies.are_too_many()) {
         lines.push("--trusted-proxy holds for half of all addresses or more: whoever has one of them can take on any other".to_owned());
@@ -56,6 +64,11 @@ pub fn browser_url(address: SocketAddr) -> String {
         return format!("http://localhost:{}/", address.port());
     }
     format!("http://{address}/")
+}
+
+/// Whether something is set that keeps strangers out, or what is said to those for whom it is.
+fn is_guarded(config: &Config) -> bool {
+    !config.allowed_origins.is_empty()
 }
 
 fn is_loopback(ip: IpAddr) -> bool {
@@ -95,6 +108,11 @@ mod tests {
             assert!(told(&config, address, address), "{address}");
             assert!(!told(&config, address, "--debout") && !told(&config, address, "--echo"));
         }
+        config.allowed_origins = vec!["https://app.example.org".to_owned()];
+        assert_eq!(
+            cautions(&config, &["0.0.0.0:1".parse().unwrap()]),
+            Vec::<String>::new()
+        );
         (config.debout, config.echo) = (true, true);
         assert!(told(&config, "0.0.0.0:1", "--debout") && told(&config, "0.0.0.0:1", "--echo"));
         assert!(
@@ -102,6 +120,13 @@ mod tests {
         );
         config.encryption_key = None;
         assert!(told(&config, "127.0.0.1:1", "--encryption-key"));
+        assert!(!told(&config, "127.0.0.1:1", "--encryption-key-old"));
+        config.encryption_keys_old = vec!["old".to_owned()];
+        assert!(told(&config, "127.0.0.1:1", "--encryption-key-old"));
+        config.proxy_protocol = ProxyProtocol::Accept;
+        assert!(told(&config, "127.0.0.1:1", "--proxy-protocol"));
+        config.trusted_proxies = vec!["loopback".to_owned()];
+        assert!(!told(&config, "127.0.0.1:1", "--proxy-protocol"));
         assert!(!told(&config, "127.0.0.1:1", "--max-queue-bytes"));
         config.limits.queue_bytes = config.limits.message_bytes - 1;
         assert!(told(&config, "127.0.0.1:1", "--max-queue-bytes"));

@@ -20,6 +20,8 @@ pub enum Wish {
     Serve {
         /// The settings, checked.
         config: Box<Config>,
+        /// Whether somebody has chosen the addresses to listen on, be it by the file.
+        listen_chosen: bool,
         /// What looks like a mistake but need not be one, a line each, for the log.
         remarks: Vec<String>,
     },
@@ -85,6 +87,7 @@ pub fn load(
     loading.remark_unknown(&variables);
     Ok(Wish::Serve {
         config: Box::new(loading.config),
+        listen_chosen: loading.origins.contains_key("listen"),
         remarks: loading.remarks,
     })
 }
@@ -214,37 +217,66 @@ impl Loading {
     /// Replaces each secret that is the path of a file by the file's trimmed content.
     fn open_secrets(&mut self) -> Result<(), ConfigError> {
         for setting in SETTINGS {
-            let Form::Secret(place) = setting.form else {
-                continue;
-            };
-            let Some(text) = place(&mut self.config).clone() else {
-                continue;
-            };
-            let path = PathBuf::from(&text);
-            match std::fs::metadata(&path) {
-                Ok(_) => {
-                    let read = read_text(&path).and_then(|content| match content.trim() {
-                        "" => Err("the file is empty".to_owned()),
-                        secret => Ok(secret.to_owned()),
-                    });
-                    let problem = |problem| format!("cannot read {}: {problem}", quote(&text));
-                    let secret = read.map_err(|words| self.wrong(setting.name, problem(words)))?;
-                    *place(&mut self.config) = Some(secret);
+            match setting.form {
+                Form::Secret(place) => {
+                    if let Some(text) = place(&mut self.config).take() {
+                        *place(&mut self.config) = Some(self.open_secret(setting, text)?);
+                    }
                 }
-                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-                    let problem = format!("cannot read {}: {}", quote(&text), plain_words(&error));
-                    return Err(self.wrong(setting.name, problem));
+                Form::Secrets(place) => {
+                    let texts = std::mem::take(place(&mut self.config));
+                    let secrets = texts
+                        .into_iter()
+                        .map(|text| self.open_secret(setting, text));
+                    *place(&mut self.config) = secrets.collect::<Result<_, _>>()?;
                 }
-                Err(_)
-                    if path.is_absolute() || text.starts_with("./") || text.starts_with("../") =>
-                {
-                    let name = setting.name;
-                    self.remarks.push(format!("{name} looks like a path, but there is no such file: the path itself is the key"));
-                }
-                Err(_) => {}
+                Form::Switch(_)
+                | Form::Time(..)
+                | Form::Size(..)
+                | Form::Count(..)
+                | Form::Choice(_)
+                | Form::Addresses(_)
+                | Form::Text(..)
+                | Form::Maybe(..)
+                | Form::Texts(..) => {}
             }
         }
         Ok(())
+    }
+
+    /// The content of the file that a secret names, or else the text itself.
+    fn open_secret(
+        &mut self,
+        setting: &'static Setting,
+        text: String,
+    ) -> Result<String, ConfigError> {
+        let name = setting.name;
+        let path = PathBuf::from(&text);
+        match std::fs::metadata(&path) {
+            Ok(_) => {
+                let read = read_text(&path).and_then(|content| match content.trim() {
+                    "" => Err("the file is empty".to_owned()),
+                    secret => Ok(secret.to_owned()),
+                });
+                let problem = |problem| format!("cannot read {}: {problem}", quote(&text));
+                return read.map_err(|words| self.wrong(name, problem(words)));
+            }
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                let problem = format!("cannot read {}: {}", quote(&text), plain_words(&error));
+                return Err(self.wrong(name, problem));
+            }
+            Err(_) => {}
+        }
+        if path.is_absolute() || text.starts_with("./") || text.starts_with("../") {
+            self.remarks.push(format!(
+                "{name} looks like a path, but there is no such file: the path itself is the key"
+            ));
+        }
+        if self.origins.get(name) == Some(&Origin::Flag) {
+            let variable = setting.variable();
+            self.remarks.push(format!("--{name} is a passphrase on the command line, which other users of the machine can read: name a file that holds it, or set {variable}"));
+        }
+        Ok(text)
     }
 
     /// Checks the whole, and says of a value that is wrong where it came from.

@@ -6,7 +6,8 @@
 //!
 //! - `table` — the one table: names, ranges and help, from which everything else here is made
 //! - `settings` — what an entry of the table is and can do
-//! - `dialects` — what can be set of each dialect
+//! - `choice` — values that are one of a few words
+//! - `dialects` — what can be set of each dialect; `rates` — how fast peers may be; `stop` — how the hub takes leave
 //! - `value` — text ↔ times, sizes, counts, addresses; `word` — texts that must look like something
 //! - `origin` — pages that may come in; `proxies` — addresses that may say for whom they come
 //! - `load` — flag over environment over file over default; `preset` — other defaults
@@ -14,24 +15,30 @@
 //! - `caution` — what the operator should know about the chosen settings
 
 mod caution;
+mod choice;
 mod dialects;
 mod load;
 mod origin;
 mod preset;
 mod proxies;
+mod rates;
 mod render;
 mod settings;
+mod stop;
 mod table;
 mod value;
 mod word;
 
 pub use caution::{browser_url, cautions};
+pub use choice::Choice;
 pub use dialects::{NetPeer, PeerJs, Peero, Relay};
 pub use load::{Wish, load, plain_words};
 pub use origin::Origins;
-pub use proxies::Proxies;
+pub use proxies::{Proxies, ProxyProtocol};
+pub use rates::{Excess, Rates};
 pub use render::{markdown_table, toml_text};
 pub use settings::{Form, Group, Range, Setting};
+pub use stop::Stop;
 pub use table::SETTINGS;
 pub use word::Word;
 
@@ -48,7 +55,7 @@ pub enum Scope {
     Linkage,
 }
 
-/// Everything that can be set. Its `Debug` text withholds the encryption key.
+/// Everything that can be set. Its `Debug` text withholds the encryption keys.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Config {
     /// Addresses to listen on; port 0 lets the system choose.
@@ -57,8 +64,12 @@ pub struct Config {
     pub allowed_origins: Vec<String>,
     /// Addresses of proxies that may say for whom they come, as [`Proxies::new`] reads them.
     pub trusted_proxies: Vec<String>,
+    /// Whether those proxies begin their connections with a header of the PROXY protocol.
+    pub proxy_protocol: ProxyProtocol,
     /// The passphrase that user ids are encrypted with; none lets user ids out as they came.
     pub encryption_key: Option<String>,
+    /// Passphrases that they were encrypted with before: what was is still recognised, and encrypted anew.
+    pub encryption_keys_old: Vec<String>,
     /// Whether the debug stream (debout) may be received.
     pub debout: bool,
     /// Whether peers are told each other's IP addresses.
@@ -81,14 +92,25 @@ pub struct Config {
     pub handshake_timeout_ms: u64,
     /// Time that an HTTP connection may stay open between two requests, ms.
     pub http_idle_timeout_ms: u64,
+    /// Time that a message has to be complete once it has begun, ms; 0 leaves it to pings.
+    pub message_timeout_ms: u64,
+    /// Time that a reader may have more than `limits.soft_queue_bytes` waiting for it, ms.
+    pub soft_queue_time_ms: u64,
     /// Time that a peer has to answer the hub's close frame, ms.
     pub close_timeout_ms: u64,
     /// Time that the hub gives its peers to take leave when it is stopped, ms.
     pub drain_time_ms: u64,
+    /// How peers are told to leave then.
+    pub stop: Stop,
     /// Bytes read from one connection in one tick: the size of the one read buffer that all connections share.
     pub read_buffer_bytes: usize,
+    /// What is not sent to a reader of the hub's own protocol that has more than `limits.soft_queue_bytes` waiting for it:
+    /// any of `nudges`, `debout`, `messages` and `notifies`. Everything else is never dropped.
+    pub drop_first: Vec<String>,
     /// The bounds.
     pub limits: Limits,
+    /// The rates.
+    pub rates: Rates,
     /// PeerJS.
     pub peerjs: PeerJs,
     /// peer-relay.
@@ -163,6 +185,15 @@ impl Config {
             );
             return Err(wrong("request-timeout", problem));
         }
+        if self
+            .encryption_key
+            .as_ref()
+            .is_some_and(|key| self.encryption_keys_old.contains(key))
+        {
+            let problem =
+                "has the passphrase of encryption-key too: write there only what was before";
+            return Err(wrong("encryption-key-old", problem.to_owned()));
+        }
         if self.peerjs.keys.is_empty() {
             let problem = "names no key: write at least one, such as peerjs".to_owned();
             return Err(wrong("peerjs-key", problem));
@@ -225,8 +256,12 @@ pub struct Limits {
     pub head_bytes: usize,
     /// Bytes in one HTTP request body.
     pub body_bytes: usize,
-    /// Bytes that may wait for one slow reader before it is cut off.
+    /// Bytes that may wait for one slow reader before it is cut off at once.
     pub queue_bytes: usize,
+    /// Bytes that may wait for one slow reader for longer than `Config::soft_queue_time_ms`; 0 sets no such bound.
+    pub soft_queue_bytes: usize,
+    /// Bytes of all that waits in the hub: for slow readers, and of messages, requests and lines that are not complete.
+    pub memory_bytes: usize,
     /// Bytes in one id, linkage key, tag, channel name, message id, user id or debout cluster.
     pub name_bytes: usize,
     /// Tags of one peer.
@@ -249,7 +284,9 @@ impl Default for Config {
             listen: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 3007))],
             allowed_origins: Vec::new(),
             trusted_proxies: Vec::new(),
+            proxy_protocol: ProxyProtocol::Off,
             encryption_key: None,
+            encryption_keys_old: Vec::new(),
             debout: false,
             remote_address: true,
             scope: Scope::Hub,
@@ -261,11 +298,16 @@ impl Default for Config {
             request_timeout_max_ms: 600_000,
             handshake_timeout_ms: 10_000,
             http_idle_timeout_ms: 30_000,
+            message_timeout_ms: 30_000,
+            soft_queue_time_ms: 60_000,
             close_timeout_ms: 2_000,
             drain_time_ms: 5_000,
+            stop: Stop::default(),
             // Large enough that a flood costs few system calls, small enough to stay in a core's cache.
             read_buffer_bytes: 128 << 10,
+            drop_first: vec!["nudges".to_owned(), "debout".to_owned()],
             limits: Limits::default(),
+            rates: Rates::default(),
             peerjs: PeerJs::default(),
             relay: Relay::default(),
             netpeer: NetPeer::default(),
@@ -283,6 +325,8 @@ impl Default for Limits {
             head_bytes: 16 << 10,
             body_bytes: 64 << 10,
             queue_bytes: 16 << 20,
+            soft_queue_bytes: 1 << 20,
+            memory_bytes: 1 << 30,
             name_bytes: 512,
             tags: 100,
             properties_bytes: 64 << 10,

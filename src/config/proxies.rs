@@ -1,6 +1,6 @@
 //! Which addresses are proxies that may say for whom they come.
 //!
-//! Pure. Read once from the setting `trusted-proxy`; asked by `net` for every connection. Problems are worded to follow the
+//! Pure. Read once from the settings `trusted-proxy` and `proxy-protocol`; asked by `net` for every connection. Problems are worded to follow the
 //! setting's name, as everywhere in this room.
 
 use super::value::quote;
@@ -52,6 +52,18 @@ impl Proxies {
     pub(super) fn are_too_many(&self) -> bool {
         self.ranges.iter().any(|range| range.prefix_len() <= 1)
     }
+}
+
+/// Whether trusted proxies begin their connections by saying for whom they come (PROXY protocol).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ProxyProtocol {
+    /// They do not.
+    #[default]
+    Off,
+    /// Those who do are heard.
+    Accept,
+    /// Who does not is closed.
+    Require,
 }
 
 /// An address or a range; one of IPv4 in IPv6 is the one of IPv4.

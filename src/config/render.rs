@@ -170,7 +170,7 @@ fn toml_line(setting: &Setting, config: &Config) -> String {
         Form::Time(..) | Form::Size(..) if shown.bytes().all(|byte| byte.is_ascii_digit()) => {
             format!("{name} = {shown}")
         }
-        Form::Time(..) | Form::Size(..) | Form::Scope(_) => format!("{name} = \"{shown}\""),
+        Form::Time(..) | Form::Size(..) | Form::Choice(_) => format!("{name} = \"{shown}\""),
         Form::Addresses(_) | Form::Texts(..) => {
             let quoted: Vec<String> = shown
                 .split(',')
@@ -183,8 +183,8 @@ fn toml_line(setting: &Setting, config: &Config) -> String {
         Form::Text(..) | Form::Maybe(..) => {
             format!("{name} = {}", toml::Value::String(shown))
         }
-        Form::Secret(_) if shown.is_empty() => format!("# {name} is not set"),
-        Form::Secret(_) => format!("# {name} is set, and withheld here"),
+        Form::Secret(_) | Form::Secrets(_) if shown.is_empty() => format!("# {name} is not set"),
+        Form::Secret(_) | Form::Secrets(_) => format!("# {name} is set, and withheld here"),
     }
 }
 

@@ -5,7 +5,7 @@
 
 use super::value::{self, quote};
 use super::word::Word;
-use super::{Config, Scope};
+use super::{Choice, Config};
 use std::net::SocketAddr;
 
 /// One setting.
@@ -42,6 +42,8 @@ pub enum Group {
     Times,
     /// Bounds.
     Bounds,
+    /// Rates.
+    Rates,
 }
 
 /// What a setting's values look like, and its place in a [`Config`].
@@ -55,12 +57,14 @@ pub enum Form {
     Size(fn(&mut Config) -> &mut usize, Range),
     /// A number of things.
     Count(fn(&mut Config) -> &mut usize, Range),
-    /// `hub` or `linkage`.
-    Scope(fn(&mut Config) -> &mut Scope),
     /// One or more addresses with ports.
     Addresses(fn(&mut Config) -> &mut Vec<SocketAddr>),
+    /// One of a few words.
+    Choice(fn(&mut Config) -> &mut dyn Choice),
     /// Text that is never shown, or the path of a file that holds it.
     Secret(fn(&mut Config) -> &mut Option<String>),
+    /// Any number of such texts. A variable holds one, since any text may have commas in it.
+    Secrets(fn(&mut Config) -> &mut Vec<String>),
     /// A text.
     Text(fn(&mut Config) -> &mut String, Word),
     /// A text or nothing.
@@ -125,11 +129,12 @@ impl Setting {
             Form::Time(place, _) => *place(config) = value::read_time(text)?,
             Form::Size(place, _) => *place(config) = whole(value::read_size(text)?),
             Form::Count(place, _) => *place(config) = whole(value::read_count(text)?),
-            Form::Scope(place) => *place(config) = read_scope(text)?,
             Form::Addresses(place) => {
                 *place(config) = value::read_addresses(texts.iter().map(String::as_str))?
             }
+            Form::Choice(place) => choose(place(config), text)?,
             Form::Secret(place) => *place(config) = Some(text.to_owned()),
+            Form::Secrets(place) => *place(config) = texts.to_vec(),
             Form::Maybe(place, word) => *place(config) = Some((word.read)(text)),
             Form::Text(place, word) => *place(config) = (word.read)(text),
             Form::Texts(place, word) => {
@@ -147,17 +152,12 @@ impl Setting {
     pub fn check(&self, config: &Config) -> Result<(), String> {
         let mut config = config.clone();
         let (number, range) = match &self.form {
-            Form::Switch(_) | Form::Scope(_) => return Ok(()),
+            Form::Switch(_) | Form::Choice(_) => return Ok(()),
             Form::Addresses(place) => return check_addresses(place(&mut config)),
             Form::Secret(place) => {
-                let empty = place(&mut config).as_ref().is_some_and(String::is_empty);
-                let problem = "is empty: write the passphrase or the path of a file that holds it, or leave it out";
-                return if empty {
-                    Err(problem.to_owned())
-                } else {
-                    Ok(())
-                };
+                return place(&mut config).as_deref().map_or(Ok(()), check_secret);
             }
+            Form::Secrets(place) => return check_secrets(place(&mut config)),
             Form::Text(place, word) => return (word.check)(place(&mut config)),
             Form::Maybe(place, word) => {
                 return place(&mut config).as_deref().map_or(Ok(()), word.check);
@@ -187,7 +187,6 @@ impl Setting {
             Form::Switch(place) => place(&mut config).to_string(),
             Form::Time(place, _) => show(*place(&mut config)),
             Form::Size(place, _) | Form::Count(place, _) => show(*place(&mut config) as u64),
-            Form::Scope(place) => scope_name(*place(&mut config)).to_owned(),
             Form::Addresses(place) => {
                 let shown: Vec<String> = place(&mut config)
                     .iter()
@@ -195,7 +194,9 @@ impl Setting {
                     .collect();
                 shown.join(",")
             }
+            Form::Choice(place) => place(&mut config).word().to_owned(),
             Form::Secret(place) => place(&mut config).as_ref().map_or("", |_| "set").to_owned(),
+            Form::Secrets(place) => place(&mut config).first().map_or("", |_| "set").to_owned(),
             Form::Text(place, _) => place(&mut config).clone(),
             Form::Maybe(place, _) => place(&mut config).clone().unwrap_or_default(),
             Form::Texts(place, _) => place(&mut config).join(","),
@@ -204,7 +205,10 @@ impl Setting {
 
     /// Whether several values may be given.
     pub fn is_list(&self) -> bool {
-        matches!(self.form, Form::Addresses(_) | Form::Texts(..))
+        matches!(
+            self.form,
+            Form::Addresses(_) | Form::Texts(..) | Form::Secrets(_)
+        )
     }
 
     /// What may be written, in a few words; nothing where the placeholder of the help says it all.
@@ -214,9 +218,10 @@ impl Setting {
                 Some(range.describe(self.number_shower()))
             }
             Form::Switch(_)
-            | Form::Scope(_)
+            | Form::Choice(_)
             | Form::Addresses(_)
             | Form::Secret(_)
+            | Form::Secrets(_)
             | Form::Text(..)
             | Form::Maybe(..)
             | Form::Texts(..) => None,
@@ -235,9 +240,9 @@ impl Setting {
             Form::Time(..) => "TIME",
             Form::Size(..) => "SIZE",
             Form::Count(..) => "COUNT",
-            Form::Scope(_) => "hub|linkage",
+            Form::Choice(place) => place(&mut Config::default()).words(),
             Form::Addresses(_) => "ADDR:PORT",
-            Form::Secret(_) => "TEXT|FILE",
+            Form::Secret(_) | Form::Secrets(_) => "TEXT|FILE",
             Form::Text(_, word) | Form::Maybe(_, word) | Form::Texts(_, word) => word.placeholder,
         }
     }
@@ -248,9 +253,10 @@ impl Setting {
             Form::Size(..) => value::show_size,
             Form::Count(..)
             | Form::Switch(_)
-            | Form::Scope(_)
+            | Form::Choice(_)
             | Form::Addresses(_)
             | Form::Secret(_)
+            | Form::Secrets(_)
             | Form::Text(..)
             | Form::Maybe(..)
             | Form::Texts(..) => |number| number.to_string(),
@@ -270,6 +276,7 @@ impl Group {
             Group::Peero => "peero",
             Group::Times => "Times (TIME is 250ms, 10s, 2m, 1h or a bare number of milliseconds)",
             Group::Bounds => "Bounds (SIZE is a number of bytes, or 64KiB, 1MiB, 1MB)",
+            Group::Rates => "Rates (each is off unless set)",
         }
     }
 }
@@ -284,20 +291,34 @@ fn whole(number: u64) -> usize {
     usize::try_from(number).unwrap_or(usize::MAX)
 }
 
-fn read_scope(text: &str) -> Result<Scope, String> {
-    let wanted = text.trim();
-    let known = [Scope::Hub, Scope::Linkage];
-    let found = known
-        .into_iter()
-        .find(|scope| scope_name(*scope).eq_ignore_ascii_case(wanted));
-    found.ok_or_else(|| format!("{} is not a scope: write hub or linkage", quote(text)))
+fn choose(choice: &mut dyn Choice, text: &str) -> Result<(), String> {
+    match choice.choose(&text.trim().to_ascii_lowercase()) {
+        true => Ok(()),
+        false => {
+            let right = choice.words().replace('|', " or ");
+            Err(format!("{} is no choice here: write {right}", quote(text)))
+        }
+    }
 }
 
-fn scope_name(scope: Scope) -> &'static str {
-    match scope {
-        Scope::Hub => "hub",
-        Scope::Linkage => "linkage",
+fn check_secret(secret: &str) -> Result<(), String> {
+    match secret.is_empty() {
+        false => Ok(()),
+        true => Err(
+            "is empty: write the passphrase or the path of a file that holds it, or leave it out"
+                .to_owned(),
+        ),
     }
+}
+
+fn check_secrets(secrets: &[String]) -> Result<(), String> {
+    for (index, secret) in secrets.iter().enumerate() {
+        check_secret(secret)?;
+        if secrets[..index].contains(secret) {
+            return Err("has the same passphrase twice: write each once".to_owned());
+        }
+    }
+    Ok(())
 }
 
 fn check_addresses(addresses: &[SocketAddr]) -> Result<(), String> {

@@ -35,12 +35,28 @@ pub const SETTINGS: &[Setting] = &[
         common: false,
     },
     Setting {
+        name: "proxy-protocol",
+        group: Group::Serving,
+        help: "Whether each connection of a trusted proxy begins with a header of the PROXY protocol, version 1 or 2, that names \
+               the client: it may, or it must",
+        form: Form::Choice(|config| &mut config.proxy_protocol),
+        common: false,
+    },
+    Setting {
         name: "encryption-key",
         group: Group::Serving,
         help: "Passphrase that user ids are encrypted with; if a file of that name exists, its trimmed content is the \
                passphrase (other users of the machine can read a command line)",
         form: Form::Secret(|config| &mut config.encryption_key),
         common: true,
+    },
+    Setting {
+        name: "encryption-key-old",
+        group: Group::Serving,
+        help: "Passphrase, or file that holds it, that user ids were encrypted with before; may be given several times, in a \
+               variable once",
+        form: Form::Secrets(|config| &mut config.encryption_keys_old),
+        common: false,
     },
     Setting {
         name: "debout",
@@ -67,7 +83,7 @@ pub const SETTINGS: &[Setting] = &[
         name: "scope",
         group: Group::Peers,
         help: "How far publish, notify and request reach: the whole hub, or only peers with the sender's linkage key",
-        form: Form::Scope(|config| &mut config.scope),
+        form: Form::Choice(|config| &mut config.scope),
         common: false,
     },
     Setting {
@@ -427,6 +443,26 @@ pub const SETTINGS: &[Setting] = &[
         common: false,
     },
     Setting {
+        name: "message-timeout",
+        group: Group::Times,
+        help: "Time that a message has to be complete once it has begun, be it in fragments or a line",
+        form: Form::Time(
+            |config| &mut config.message_timeout_ms,
+            Range::of(10, DAY_MS).or_zero("as long as pings are answered"),
+        ),
+        common: false,
+    },
+    Setting {
+        name: "soft-queue-time",
+        group: Group::Times,
+        help: "Time after which a reader is cut off that has had more than soft-queue-bytes waiting all the while",
+        form: Form::Time(
+            |config| &mut config.soft_queue_time_ms,
+            Range::of(10, DAY_MS),
+        ),
+        common: false,
+    },
+    Setting {
         name: "close-timeout",
         group: Group::Times,
         help: "Time that a client has to answer a close frame",
@@ -438,6 +474,20 @@ pub const SETTINGS: &[Setting] = &[
         group: Group::Times,
         help: "Time that clients get to take leave when the server is stopped; a second signal ends it at once",
         form: Form::Time(|config| &mut config.drain_time_ms, Range::of(1, HOUR_MS)),
+        common: false,
+    },
+    Setting {
+        name: "drain-rate",
+        group: Group::Times,
+        help: "Clients told in a second to leave when the server is stopped; all have been told in half of drain-time",
+        form: Form::Count(|config| &mut config.stop.rate, Range::of(1, 1_000_000)),
+        common: false,
+    },
+    Setting {
+        name: "stop-returns",
+        group: Group::Times,
+        help: "Tells them then that the server comes back (close code 1012), not only that it goes (1001)",
+        form: Form::Switch(|config| &mut config.stop.returns),
         common: false,
     },
     Setting {
@@ -486,6 +536,33 @@ pub const SETTINGS: &[Setting] = &[
         help: "Size of what may wait for one slow reader before it is cut off",
         form: Form::Size(|config| &mut config.limits.queue_bytes, Range::of(KIB, GIB)),
         common: true,
+    },
+    Setting {
+        name: "soft-queue-bytes",
+        group: Group::Bounds,
+        help: "Size of what may wait for one slow reader only for soft-queue-time; beyond it, drop-first is not sent",
+        form: Form::Size(
+            |config| &mut config.limits.soft_queue_bytes,
+            Range::of(KIB, GIB).or_zero("no such bound"),
+        ),
+        common: false,
+    },
+    Setting {
+        name: "drop-first",
+        group: Group::Bounds,
+        help: "What is not sent to such a reader of the hub's own protocol: nudges, debout, messages (published), notifies, or none; may be given several times; nothing else is ever dropped",
+        form: Form::Texts(|config| &mut config.drop_first, word::DROPPABLE),
+        common: false,
+    },
+    Setting {
+        name: "max-memory",
+        group: Group::Bounds,
+        help: "Size of all that waits for slow readers or is incomplete; near it newcomers are turned away, at it the largest are cut off",
+        form: Form::Size(
+            |config| &mut config.limits.memory_bytes,
+            Range::of(KIB, TIB),
+        ),
+        common: false,
     },
     Setting {
         name: "max-head-bytes",
@@ -565,6 +642,127 @@ pub const SETTINGS: &[Setting] = &[
         ),
         common: false,
     },
+    Setting {
+        name: "rate-messages",
+        group: Group::Rates,
+        help: "Messages of one connection, a second",
+        form: Form::Count(
+            |config| &mut config.rates.messages,
+            Range::of(1, RATE_MOST).or_zero("no rate"),
+        ),
+        common: false,
+    },
+    Setting {
+        name: "rate-bytes",
+        group: Group::Rates,
+        help: "Size of the messages of one connection, a second",
+        form: Form::Size(
+            |config| &mut config.rates.bytes,
+            Range::of(KIB, GIB).or_zero("no rate"),
+        ),
+        common: false,
+    },
+    Setting {
+        name: "rate-deliveries",
+        group: Group::Rates,
+        help: "What the messages of one connection make the hub send, one for each receiver, a second",
+        form: Form::Count(
+            |config| &mut config.rates.deliveries,
+            Range::of(1, RATE_MOST).or_zero("no rate"),
+        ),
+        common: false,
+    },
+    Setting {
+        name: "rate-joins",
+        group: Group::Rates,
+        help: "Times that one connection may join a linkage or a world of another protocol, a second",
+        form: Form::Count(
+            |config| &mut config.rates.joins,
+            Range::of(1, RATE_MOST).or_zero("no rate"),
+        ),
+        common: false,
+    },
+    Setting {
+        name: "address-rate-messages",
+        group: Group::Rates,
+        help: "Messages of all connections of one address together, a second",
+        form: Form::Count(
+            |config| &mut config.rates.address_messages,
+            Range::of(1, RATE_MOST).or_zero("no rate"),
+        ),
+        common: false,
+    },
+    Setting {
+        name: "address-rate-bytes",
+        group: Group::Rates,
+        help: "Size of the messages of all connections of one address together, a second",
+        form: Form::Size(
+            |config| &mut config.rates.address_bytes,
+            Range::of(KIB, GIB).or_zero("no rate"),
+        ),
+        common: false,
+    },
+    Setting {
+        name: "address-rate-deliveries",
+        group: Group::Rates,
+        help: "What the messages of all connections of one address together make the hub send, one for each receiver, a second",
+        form: Form::Count(
+            |config| &mut config.rates.address_deliveries,
+            Range::of(1, RATE_MOST).or_zero("no rate"),
+        ),
+        common: false,
+    },
+    Setting {
+        name: "address-rate-joins",
+        group: Group::Rates,
+        help: "Times that all connections of one address together may join a linkage or a world of another protocol, a second",
+        form: Form::Count(
+            |config| &mut config.rates.address_joins,
+            Range::of(1, RATE_MOST).or_zero("no rate"),
+        ),
+        common: false,
+    },
+    Setting {
+        name: "address-rate-connections",
+        group: Group::Rates,
+        help: "New connections of one address, a second; more are turned away",
+        form: Form::Count(
+            |config| &mut config.rates.address_connections,
+            Range::of(1, RATE_MOST).or_zero("no rate"),
+        ),
+        common: false,
+    },
+    Setting {
+        name: "rate-burst",
+        group: Group::Rates,
+        help: "Time whose worth of each rate may be used at once after a silence",
+        form: Form::Time(|config| &mut config.rates.burst_ms, Range::of(100, HOUR_MS)),
+        common: false,
+    },
+    Setting {
+        name: "on-excess",
+        group: Group::Rates,
+        help: "What becomes of who is over a rate: nothing more is read until it is paid off, its messages are dropped until then, or it is closed with 4429",
+        form: Form::Choice(|config| &mut config.rates.excess),
+        common: false,
+    },
+    Setting {
+        name: "address-prefix-bits",
+        group: Group::Rates,
+        help: "Leading bits of an IPv6 address that count as one address, for all bounds on addresses",
+        form: Form::Count(|config| &mut config.rates.prefix_bits, Range::of(16, 128)),
+        common: false,
+    },
+    Setting {
+        name: "max-remembered-addresses",
+        group: Group::Rates,
+        help: "Addresses without a connection that are remembered until their rates are paid off",
+        form: Form::Count(
+            |config| &mut config.rates.remembered,
+            Range::of(1, 10_000_000),
+        ),
+        common: false,
+    },
 ];
 
 const HOUR_MS: u64 = 3_600_000;
@@ -573,6 +771,10 @@ const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
 /// The most for sizes: fits `usize` on every target, and the sum of three still fits 32 bits.
 const GIB: u64 = 1 << 30;
+/// What no machine has, though a few may come near.
+const TIB: u64 = 1 << 40;
+/// One each nanosecond: finer than anything is counted.
+const RATE_MOST: u64 = 1_000_000_000;
 /// Below `Hub::CAPACITY`, 2^22, and beyond what one machine's memory holds.
 const CONNECTIONS_MOST: u64 = 4_000_000;
 /// Small enough that 32 bits count them, and beyond what a sound network leaves waiting.
@@ -589,15 +791,22 @@ mod tests {
     /// Reads the two sources, since the compiler cannot count fields.
     #[test]
     fn every_field_has_one_setting() {
-        let structs = concat!(include_str!("mod.rs"), include_str!("dialects.rs"));
+        let structs = concat!(
+            include_str!("mod.rs"),
+            include_str!("dialects.rs"),
+            include_str!("rates.rs"),
+            include_str!("stop.rs"),
+        );
         let table = include_str!("table.rs");
         for (opening, prefix) in [
             ("pub struct Config {", "config."),
             ("pub struct Limits {", "config.limits."),
+            ("pub struct Rates {", "config.rates."),
             ("pub struct PeerJs {", "config.peerjs."),
             ("pub struct Relay {", "config.relay."),
             ("pub struct NetPeer {", "config.netpeer."),
             ("pub struct Peero {", "config.peero."),
+            ("pub struct Stop {", "config.stop."),
         ] {
             let (_, body) = structs
                 .split_once(opening)
@@ -608,7 +817,9 @@ mod tests {
                 .filter_map(|line| Some(line.strip_prefix("    pub ")?.split_once(':')?.0))
                 .collect();
             assert!(fields.len() > 1, "{fields:?}");
-            let parts = ["limits", "peerjs", "relay", "netpeer", "peero"];
+            let parts = [
+                "limits", "rates", "peerjs", "relay", "netpeer", "peero", "stop",
+            ];
             for field in fields.into_iter().filter(|field| !parts.contains(field)) {
                 let place = format!("&mut {prefix}{field}");
                 let count = table

@@ -75,6 +75,19 @@ pub(super) const FILE: Word = Word {
     },
 };
 
+/// What may be dropped first for a slow reader.
+pub(super) const DROPPABLE: Word = Word {
+    placeholder: "KIND",
+    read: |text| text.trim().to_ascii_lowercase(),
+    check: |text| match matches!(text, "nudges" | "debout" | "messages" | "notifies" | "none") {
+        true => Ok(()),
+        false => Err(format!(
+            "{} may not be dropped: write nudges, debout, messages, notifies or none",
+            quote(text)
+        )),
+    },
+};
+
 /// A JSON text on one line, since it goes out as part of one. In JSON, line breaks stand only where spaces may.
 pub(super) const JSON: Word = Word {
     placeholder: "JSON",

@@ -16,6 +16,7 @@ pub mod peerjs_inbound;
 pub mod peerjs_realm;
 pub mod peero_inbound;
 pub mod peero_lobby;
+pub mod proxied;
 pub mod relay_inbound;
 pub mod relay_node;
 pub mod wheel_ops;

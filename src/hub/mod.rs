@@ -323,6 +323,11 @@ impl Hub {
         &self.peers[peer]
     }
 
+    /// Whether an answer to this peer is on its way. O(1).
+    pub fn is_asking(&self, peer: PeerKey) -> bool {
+        !self.peers[peer].asking.is_empty()
+    }
+
     /// How many peers there are.
     pub fn peer_count(&self) -> usize {
         self.peers.len()

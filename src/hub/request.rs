@@ -115,6 +115,7 @@ impl Requests {
         message_id: &str,
     ) -> Option<RequestKey> {
         let hash = self.hasher.hash_one((requester, responder, message_id));
+        // The table has equal ones in any order.
         self.table
             .iter_hash(hash)
             .copied()

@@ -6,6 +6,8 @@
 use super::Socket;
 use super::dialling::Dialling;
 use super::out_queue::OutQueue;
+use super::proxied::Proxied;
+use super::watch::Watch;
 use crate::dialect::Member;
 use crate::index::{Key, PeerKey, TimerKey};
 use crate::wire::{Lines, Session};
@@ -22,8 +24,11 @@ pub(super) struct Conn<S> {
     pub(super) refused: bool,
     /// The hub has opened it, and is the client on it.
     pub(super) dialled: bool,
-    /// The peer's address as limits and other peers see it. That of a trusted proxy until an upgrade says for whom it comes.
+    /// The peer's address as limits and other peers see it. That of a trusted proxy until its header or
+    /// an upgrade says for whom it comes.
     pub(super) remote: IpAddr,
+    /// What a trusted proxy says of it before anything else; none for all others, and if it says nothing.
+    pub(super) proxied: Option<Box<Proxied>>,
     /// It is one of those that are counted for its address.
     pub(super) counted: bool,
     /// That address is another name for IPv6's own one of this machine, at which a peer may be reached when it is not at
@@ -31,6 +36,10 @@ pub(super) struct Conn<S> {
     pub(super) is_v6_loopback: bool,
     /// The one deadline that a connection has at a time; what it means depends on speech and life.
     pub(super) timer: TimerKey,
+    /// What is noted of it if it is not simply well.
+    pub(super) watch: Option<Box<Watch>>,
+    /// What the account of memory has down for it.
+    pub(super) weighed_bytes: usize,
     /// Bytes that have been read and wait for the next turn, since they made too much work in the last one.
     pub(super) put_off: Option<Box<[u8]>>,
     /// The socket may have bytes to read.
@@ -100,6 +109,8 @@ pub(super) enum Life {
     Terminating,
     /// It came when there was no place for it, and stays only for the answer that says so.
     Refused,
+    /// A close frame has been queued, since the hub is being stopped. What the peer sends before its own is still heard.
+    Leaving,
     /// A close frame has been queued; the peer's is awaited.
     Closing,
     /// When everything is written it is over.
@@ -124,9 +135,12 @@ impl<S: Socket> Conn<S> {
             refused: false,
             dialled: false,
             remote,
+            proxied: None,
             counted: false,
             is_v6_loopback: false,
             timer: TimerKey::NONE,
+            watch: None,
+            weighed_bytes: 0,
             put_off: None,
             readable: true,
             read_closed: false,
@@ -185,15 +199,20 @@ impl<S: Socket> Conn<S> {
     }
 
     /// Whether its end must come by itself if nothing happens any more, so that it has a deadline. For checks. A WebSocket
-    /// that is open has one if the hub pings; a line has one while it is unfinished.
+    /// that is open has one if the hub pings; messages and lines that are unfinished are watched apart.
     pub(super) fn needs_timer(&self, pings: bool) -> bool {
         match (self.life, &self.speech) {
             (Life::Dead, _) => false,
             (Life::Open, Speech::WebSocket { .. }) => pings,
-            (Life::Open, Speech::Lines { lines, .. }) => pings && lines.held_bytes() > 0,
+            (Life::Open, Speech::Lines { .. }) => false,
             (Life::Open, Speech::Http(_) | Speech::Dialling(_))
             | (
-                Life::Terminating | Life::Refused | Life::Closing | Life::Parting | Life::Lingering,
+                Life::Terminating
+                | Life::Refused
+                | Life::Leaving
+                | Life::Closing
+                | Life::Parting
+                | Life::Lingering,
                 _,
             ) => true,
         }
@@ -204,8 +223,13 @@ impl<S: Socket> Conn<S> {
         matches!(self.life, Life::Open | Life::Terminating)
     }
 
+    /// Whether messages go in.
+    pub(super) fn gives_messages(&self) -> bool {
+        self.takes_messages() || self.life == Life::Leaving
+    }
+
     /// Whether what comes in is looked at.
     pub(super) fn listens(&self) -> bool {
-        self.takes_messages() || matches!(self.life, Life::Refused | Life::Closing)
+        self.gives_messages() || matches!(self.life, Life::Refused | Life::Closing)
     }
 }

@@ -45,6 +45,13 @@ pub(super) struct Dialling {
     answer: Vec<u8>,
 }
 
+impl Dialling {
+    /// Bytes of memory that what has come of the answer takes.
+    pub(super) fn held_bytes(&self) -> usize {
+        self.answer.capacity()
+    }
+}
+
 impl Dial {
     /// Addresses of one host that are tried.
     const ADDRESSES_MAX: usize = 8;

@@ -10,6 +10,7 @@ use super::keeper::Keeper;
 use super::listener::{Accepted, Listener, raise_connection_limit};
 use super::log_limit::{LogLimit, limited};
 use super::resolver::Resolver;
+use super::service::Service;
 use super::switchboard::{Census, Now, Readiness, Switchboard};
 use crate::config::{Config, plain_words};
 use crate::hub::Millis;
@@ -53,6 +54,7 @@ pub struct Server {
     switchboard: Switchboard<TcpStream>,
     resolver: Resolver,
     keeper: Keeper,
+    service: Service,
     /// Accepting rests until then, for want of descriptors.
     accept_again_at: Option<Millis>,
     accept_log: LogLimit,
@@ -109,20 +111,46 @@ impl Server {
     /// # Errors
     /// All the operator's: a bad setting, an address that cannot be had, a state file that cannot be used. The text is one
     /// line.
-    pub fn bind(mut config: Config) -> Result<Server, StartError> {
+    pub fn bind(config: Config) -> Result<Server, StartError> {
+        Server::bind_under(Service::default(), config)
+    }
+
+    /// The same under a service manager: the sockets that it hands over are served too, and it is told how this goes. An
+    /// address in the settings that one of them has is not bound again.
+    ///
+    /// # Errors
+    /// As of `bind`.
+    pub fn bind_under(mut service: Service, mut config: Config) -> Result<Server, StartError> {
         config
             .check()
             .map_err(|error| StartError(error.to_string()))?;
         let keeper = Keeper::open(&mut config)?;
         let poll = Poll::new().map_err(no_poll)?;
         let mut listeners = Vec::new();
-        for (number, &address) in config.listen.iter().enumerate() {
+        let (sockets, are_all) = service.take_sockets();
+        for socket in sockets {
+            let adopted = Listener::adopt(socket).map_err(|error| {
+                StartError(format!(
+                    "cannot listen on a socket of the service manager: {}",
+                    plain_words(&error)
+                ))
+            });
+            listeners.push(adopted?);
+        }
+        let adopted_count = listeners.len();
+        for &address in &config.listen {
+            let mut adopted = listeners[..adopted_count].iter();
+            if are_all || adopted.any(|listener| listener.covers(address)) {
+                continue;
+            }
             // Beside an IPv4 address with the same port, IPv6 keeps to itself.
             let only_v6 = config
                 .listen
                 .iter()
                 .any(|other| other.is_ipv4() && other.port() == address.port());
-            let mut listener = Listener::bind(address, only_v6)?;
+            listeners.push(Listener::bind(address, only_v6)?);
+        }
+        for (number, listener) in listeners.iter_mut().enumerate() {
             poll.registry()
                 .register(
                     listener.source(),
@@ -130,7 +158,6 @@ impl Server {
                     Interest::READABLE,
                 )
                 .map_err(no_poll)?;
-            listeners.push(listener);
         }
         let waker = Arc::new(Waker::new(poll.registry(), WAKER).map_err(no_poll)?);
         let alarm = Alarm::new(poll.registry(), ALARM);
@@ -148,6 +175,7 @@ impl Server {
             accept_log: LogLimit::default(),
             drain_time_ms: config.drain_time_ms,
             keeper,
+            service,
             switchboard: Switchboard::new(
                 config,
                 raise_connection_limit(),
@@ -196,6 +224,7 @@ impl Server {
     fn serve(&mut self) -> io::Result<Ended> {
         let mut events = Events::with_capacity(Self::EVENTS);
         let mut drain_ends: Option<Millis> = None;
+        self.service.tell_ready();
         loop {
             self.wait(&mut events, drain_ends)?;
             let now = now();
@@ -205,7 +234,7 @@ impl Server {
                 (0, _) => self.accept(now),
                 (1, None) => {
                     drain_ends = Some(now.monotonic_ms + self.drain_time_ms);
-                    self.begin_drain();
+                    self.begin_drain(now);
                 }
                 (1, Some(_)) => {}
                 (2.., _) => return Ok(Ended::Forced),
@@ -216,6 +245,7 @@ impl Server {
                 self.keeper.keep(state);
             }
             self.keeper.write_due(now.monotonic_ms);
+            self.service.sign(now.monotonic_ms);
             if let Some(end) = drain_ends {
                 let left = self.switchboard.census().connections;
                 if left == 0 || now.monotonic_ms >= end {
@@ -236,6 +266,7 @@ impl Server {
         let times = [
             self.switchboard.next_tick(),
             self.keeper.next_deadline(),
+            self.service.next_deadline(),
             accept_at,
             drain_ends,
         ];
@@ -382,13 +413,23 @@ impl Server {
         Ok(stream)
     }
 
-    fn begin_drain(&mut self) {
+    fn begin_drain(&mut self, now: Now) {
         info!(
             "stopping; connections: {}; they have {} ms to take leave",
             self.switchboard.census().connections,
             self.drain_time_ms
         );
-        // Closed listeners refuse; newcomers need not wait for an answer that never comes.
+        self.service.tell_stopping(self.drain_time_ms);
+        // An adopted socket stays open with whoever handed it over, and whoever waits there waits for our successor. Poll
+        // must forget it, or it would go on telling of newcomers.
+        for listener in &mut self.listeners {
+            if listener.is_adopted {
+                let _ = self.poll.registry().deregister(listener.source());
+            }
+        }
+        self.listeners.retain(|listener| !listener.is_adopted);
+        // Whoever has been let into the queue of one of ours is answered; after that they refuse.
+        self.accept(now);
         self.listeners.clear();
         self.switchboard.drain();
     }
@@ -435,6 +476,6 @@ fn now() -> Now {
     }
 }
 
-fn millis(duration: Duration) -> Millis {
+pub(super) fn millis(duration: Duration) -> Millis {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

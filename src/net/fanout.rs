@@ -7,6 +7,7 @@
 use super::Socket;
 use super::floor::Floor;
 use super::out_queue::Span;
+use crate::config::Config;
 use crate::dialect::ok::outbound::Occasion;
 use crate::hub::event::{Delivery, Event, Outbox};
 use crate::index::{ConnKey, Key};
@@ -17,12 +18,70 @@ pub(super) const DELIVERY_COST: u64 = 8;
 /// Bytes that the system copies for one receiver in about a nanosecond.
 pub(super) const BYTES_PER_COST: u64 = 16;
 
+/// What is not sent to readers for whom too much waits already.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct DropFirst {
+    /// How much that is.
+    beyond_bytes: usize,
+    nudges: bool,
+    debout: bool,
+    messages: bool,
+    notifies: bool,
+}
+
+impl DropFirst {
+    /// Reads checked settings.
+    pub(super) fn new(config: &Config) -> DropFirst {
+        let has = |kind: &str| config.drop_first.iter().any(|known| known == kind);
+        DropFirst {
+            beyond_bytes: match config.limits.soft_queue_bytes {
+                0 => usize::MAX,
+                most => most,
+            },
+            nudges: has("nudges"),
+            debout: has("debout"),
+            messages: has("messages"),
+            notifies: has("notifies"),
+        }
+    }
+
+    /// Whether a receiver for whom so much waits is spared this event. Few have anything waiting.
+    #[cold]
+    fn drops(self, backlog_bytes: usize, out: &Outbox<'_>, delivery: Delivery) -> bool {
+        backlog_bytes > self.beyond_bytes && self.holds(&out.events()[delivery.event as usize])
+    }
+
+    /// Whether this is something of the kind. What tells who is there, and what somebody waits for, never is.
+    fn holds(self, event: &Event<'_>) -> bool {
+        match event {
+            Event::Nudge => self.nudges,
+            Event::Debout { .. } => self.debout,
+            Event::Message { .. } => self.messages,
+            Event::Notify(_) => self.notifies,
+            Event::Accept
+            | Event::Confirm { .. }
+            | Event::Presence(_)
+            | Event::Alter(_)
+            | Event::Leave { .. }
+            | Event::LeaveAs(_)
+            | Event::Request(_)
+            | Event::Response(_)
+            | Event::Peers { .. }
+            | Event::RequestFailed(_)
+            | Event::Fault { .. }
+            | Event::Ping
+            | Event::Close { .. } => false,
+        }
+    }
+}
+
 impl<S: Socket> Floor<S> {
     /// Queues everything that the outbox holds, in its order. O(deliveries), and the bytes of each event once.
     pub(super) fn deliver(&mut self, out: &Outbox<'_>) {
         self.spans.clear();
         self.spans.resize(out.events().len(), None);
         self.cost += out.deliveries().len() as u64 * DELIVERY_COST;
+        self.deliveries += out.deliveries().len() as u64;
         self.given_ids.clear();
         for &delivery in out.deliveries() {
             let key = self.conn_of_peer[delivery.to.index()];
@@ -34,6 +93,14 @@ impl<S: Socket> Floor<S> {
                 continue;
             };
             if conn.takes_messages() {
+                if conn.out.has_backlog()
+                    && self
+                        .drop_first
+                        .drops(conn.out.backlog_bytes(), out, delivery)
+                {
+                    self.census.dropped += 1;
+                    continue;
+                }
                 self.cost += span.bytes() / BYTES_PER_COST;
                 conn.out.push(&mut self.frames, span);
                 if !conn.dirty {

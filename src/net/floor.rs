@@ -7,8 +7,11 @@ use super::Socket;
 use super::conn::{Conn, Life, Party, Speech};
 use super::dialling::Wish;
 use super::entropy::Entropy;
+use super::fanout::DropFirst;
 use super::log_limit::{LogLimit, limited};
-use super::out_queue::{Flushed, Frames, OutQueue, Span};
+use super::out_queue::{Flushed, Frames, Span};
+use super::rate::Tariff;
+use super::sources::Sources;
 use super::switchboard::{Census, Now};
 use crate::config::{Config, Proxies, plain_words};
 use crate::dialect::{Lent, Mail, Worlds, ok};
@@ -22,7 +25,8 @@ use crate::wheel::Wheel;
 use crate::wire::frame;
 use log::{Level, debug};
 use slab::Slab;
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
+use std::io;
 use std::net::IpAddr;
 
 /// Everything that a message may touch while it is worked on.
@@ -42,7 +46,7 @@ pub(super) struct Floor<S> {
     pub(super) web: Web,
     /// Whose word is taken for whom they come.
     pub(super) proxies: Proxies,
-    pub(super) wheel: Wheel<ConnKey>,
+    pub(super) wheel: Wheel<Due>,
     pub(super) frames: Frames,
     /// Where an event becomes text before it becomes a frame.
     pub(super) text: Vec<u8>,
@@ -69,15 +73,41 @@ pub(super) struct Floor<S> {
     pub(super) connections_max: usize,
     /// Connections that stay only to be told that there is no place for them. They take nobody's place.
     pub(super) refused_conns: usize,
-    /// Only kept while connections per address are bounded. The addresses are the peers' choice, so the hash is keyed.
-    pub(super) per_address: HashMap<IpAddr, usize>,
+    /// Only kept while connections of an address are bounded in number or rate.
+    pub(super) sources: Sources,
+    pub(super) tariff: Tariff,
+    /// Whether the tariff charges for anything.
+    pub(super) is_metered: bool,
+    /// Deliveries and joins since the start.
+    pub(super) deliveries: u64,
+    pub(super) joins: u64,
+    /// Connections that rest.
+    pub(super) resting: usize,
+    /// What the account of memory has down for all connections.
+    pub(super) held_bytes: usize,
+    pub(super) drop_first: DropFirst,
     pub(super) census: Census,
     pub(super) fault_log: LogLimit,
     pub(super) slow_log: LogLimit,
     pub(super) refused_log: LogLimit,
+    pub(super) excess_log: LogLimit,
+    pub(super) memory_log: LogLimit,
     pub(super) dial_log: LogLimit,
     /// Connections that the worlds wish for: as many as they may dial at most.
     pub(super) wishes: VecDeque<Wish>,
+}
+
+/// What has come due of a connection.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Due {
+    /// Its one deadline.
+    Own(ConnKey),
+    /// It has rested enough.
+    Rested(ConnKey),
+    /// Too much has waited for its reader for too long.
+    Slow(ConnKey),
+    /// A message that has begun has not ended.
+    Late(ConnKey),
 }
 
 impl<S: Socket> Floor<S> {
@@ -130,6 +160,11 @@ impl<S: Socket> Floor<S> {
     /// Queues a close frame and waits for the peer's; without frames, just ends. What comes later is not for this
     /// connection any more.
     pub(super) fn close(&mut self, key: ConnKey, code: Option<u16>, reason: &str) {
+        self.close_as(key, code, reason, Life::Closing);
+    }
+
+    /// The same with the choice whether a WebSocket's peer is gone from now on, or still heard until its close frame.
+    pub(super) fn close_as(&mut self, key: ConnKey, code: Option<u16>, reason: &str, life: Life) {
         let conn = &mut self.conns[key.index()];
         if !conn.takes_messages() {
             return;
@@ -139,13 +174,15 @@ impl<S: Socket> Floor<S> {
             Speech::Dialling(_) => self.kill(key),
             Speech::WebSocket { session, .. } => {
                 session.stop_replies();
-                conn.life = Life::Closing;
+                conn.life = life;
                 let mask_key = self.mask_key(key);
                 self.say(key, |bytes| match mask_key {
                     None => frame::write_close(code, reason, bytes),
                     Some(mask_key) => frame::write_masked_close(code, reason, mask_key, bytes),
                 });
-                self.condemned.push(key);
+                if life == Life::Closing {
+                    self.condemned.push(key);
+                }
                 self.arm(key, self.config.close_timeout_ms);
             }
             Speech::Lines { .. } => self.end_after_writing(key, Life::Lingering),
@@ -192,7 +229,7 @@ impl<S: Socket> Floor<S> {
     pub(super) fn arm(&mut self, key: ConnKey, after_ms: Millis) {
         self.disarm(key);
         let at = self.now.monotonic_ms + after_ms;
-        self.conns[key.index()].timer = self.wheel.arm(at, key);
+        self.conns[key.index()].timer = self.wheel.arm(at, Due::Own(key));
     }
 
     pub(super) fn disarm(&mut self, key: ConnKey) {
@@ -218,8 +255,19 @@ impl<S: Socket> Floor<S> {
             Some("the hub is shutting down")
         } else if self.conns.len() - self.refused_conns >= self.connections_max {
             Some("there are as many connections as there may be")
-        } else if self.is_crowded(remote) {
-            Some(CROWDED)
+        } else if self.is_short_of_memory() {
+            Some("the hub is short of memory")
+        } else {
+            self.refusal_of_address(remote)
+        }
+    }
+
+    /// Why nobody else is let in from this address, if so.
+    pub(super) fn refusal_of_address(&self, address: IpAddr) -> Option<&'static str> {
+        if self.is_crowded(address) {
+            Some("there are as many connections from this address as there may be")
+        } else if self.is_hasty(address) {
+            Some("connections from this address come faster than they may")
         } else {
             None
         }
@@ -227,20 +275,38 @@ impl<S: Socket> Floor<S> {
 
     /// Whether there are as many connections from this address as there may be. A trusted proxy's own address never is: for
     /// whom it comes shows at the upgrade, and until then the limit on all connections and the handshake's time bound it.
-    pub(super) fn is_crowded(&self, address: IpAddr) -> bool {
+    fn is_crowded(&self, address: IpAddr) -> bool {
         let most = self.config.limits.connections_per_address;
-        let count = || self.per_address.get(&address).copied().unwrap_or_default();
-        most > 0 && !self.proxies.trust(address) && count() >= most
+        most > 0 && !self.proxies.trust(address) && self.sources.connections(address) >= most
+    }
+
+    /// Whether more connections have come from this address lately than may; never of a trusted proxy's own.
+    fn is_hasty(&self, address: IpAddr) -> bool {
+        let burst_ns = self.tariff.burst_ns;
+        self.tariff.newcomers > 0
+            && self.sources.is_hasty_until_ns(address, burst_ns) > self.now_ns()
+            && !self.proxies.trust(address)
     }
 
     /// Counts one more connection from this address, if such are counted.
     pub(super) fn count(&mut self, address: IpAddr) -> bool {
-        let counted =
-            self.config.limits.connections_per_address > 0 && !self.proxies.trust(address);
+        let tariff = &self.tariff;
+        let counts = self.config.limits.connections_per_address > 0
+            || tariff.newcomers > 0
+            || tariff.address.is_on();
+        let counted = counts && !self.proxies.trust(address);
         if counted {
-            *self.per_address.entry(address).or_default() += 1;
+            let now_ns = self.now_ns();
+            self.sources.enter(address, now_ns, &self.tariff);
         }
         counted
+    }
+
+    /// There is no place for this connection: it stays to be told so.
+    pub(super) fn refuse(&mut self, key: ConnKey) {
+        let conn = &mut self.conns[key.index()];
+        (conn.life, conn.refused) = (Life::Refused, true);
+        self.refused_conns += 1;
     }
 
     /// Counts and logs that somebody is turned away.
@@ -256,6 +322,11 @@ impl<S: Socket> Floor<S> {
 
     /// The connection's deadline has passed.
     pub(super) fn falls_due(&mut self, key: ConnKey) {
+        self.act_on_deadline(key);
+        self.weigh(key);
+    }
+
+    fn act_on_deadline(&mut self, key: ConnKey) {
         let conn = &mut self.conns[key.index()];
         match (conn.life, &conn.speech) {
             (Life::Open, Speech::WebSocket { .. }) if !conn.awaits_pong => {
@@ -276,22 +347,21 @@ impl<S: Socket> Floor<S> {
                 self.arm(key, Self::TERMINATE_GRACE_MS);
             }
             (Life::Open, Speech::Dialling(_)) => self.lose(key, &"no answer in time"),
-            // The hub has not yet read all that there is; the line's end may be among it.
-            (Life::Open, Speech::Lines { .. }) if conn.readable => {
-                self.arm(key, self.config.ping_interval_ms);
-            }
-            (Life::Open, Speech::Lines { .. }) => self.line_is_late(key),
             (Life::Open | Life::Refused, Speech::Http(unfinished)) => {
                 if unfinished.bytes.is_empty() {
-                    self.kill(key);
+                    self.is_silent(key);
                 } else {
                     self.answer_timeout(key);
                 }
             }
-            (Life::Terminating | Life::Closing | Life::Parting | Life::Lingering, _) => {
+            (
+                Life::Terminating | Life::Leaving | Life::Closing | Life::Parting | Life::Lingering,
+                _,
+            ) => {
                 self.kill(key);
             }
             (Life::Dead, _)
+            | (Life::Open, Speech::Lines { .. })
             | (
                 Life::Refused,
                 Speech::Dialling(_) | Speech::WebSocket { .. } | Speech::Lines { .. },
@@ -350,17 +420,18 @@ impl<S: Socket> Floor<S> {
 
     fn remove(&mut self, key: ConnKey) {
         self.disarm(key);
-        let conn = self.conns.remove(key.index());
+        let mut conn = self.conns.remove(key.index());
+        self.resting -= usize::from(conn.rests());
+        for timer in conn.watch.iter_mut().flat_map(|watch| watch.timers()) {
+            self.wheel.cancel(*timer);
+        }
+        self.held_bytes -= conn.weighed_bytes;
         if conn.refused && !planted::bug("refused-for-ever") {
             self.refused_conns -= 1;
         }
-        if conn.counted
-            && let Some(count) = self.per_address.get_mut(&conn.remote)
-        {
-            *count -= 1;
-            if *count == 0 {
-                self.per_address.remove(&conn.remote);
-            }
+        if conn.counted {
+            let now_ns = self.now_ns();
+            self.sources.leave(conn.remote, now_ns);
         }
     }
 
@@ -384,8 +455,7 @@ impl<S: Socket> Floor<S> {
         let conn = &mut self.conns[key.index()];
         if conn.life == Life::Dead {
             // Nobody gets it, but a queue must not keep places in what the tick has to say.
-            conn.out = OutQueue::new();
-            return;
+            return self.drop_queue(key);
         }
         let most = self.config.limits.queue_bytes;
         let waited_bytes = conn.out.backlog_bytes();
@@ -395,38 +465,54 @@ impl<S: Socket> Floor<S> {
             conn.out.flush(&self.frames, most, &mut conn.socket)
         };
         match flushed {
-            Ok(Flushed::Empty) => self.all_written(key),
+            Ok(Flushed::Empty) if waited_bytes == 0 => self.all_written(key),
+            flushed => self.after_waiting(key, flushed, waited_bytes),
+        }
+    }
+
+    /// Something has waited for this connection, or waits now. Apart from the rest, since it is rare.
+    #[cold]
+    fn after_waiting(&mut self, key: ConnKey, flushed: io::Result<Flushed>, waited_bytes: usize) {
+        let conn = &mut self.conns[key.index()];
+        match flushed {
+            Ok(Flushed::Empty) => {
+                // The time to answer the close frame begins when that has been written.
+                if conn.life == Life::Leaving {
+                    self.arm(key, self.config.close_timeout_ms);
+                }
+                self.all_written(key);
+            }
             Ok(Flushed::Blocked) => {
                 conn.write_blocked = true;
                 // Who takes its last bytes slowly, but takes them, has time for the rest.
-                let is_ending = matches!(conn.life, Life::Parting | Life::Lingering);
+                let is_ending =
+                    matches!(conn.life, Life::Leaving | Life::Parting | Life::Lingering);
                 if is_ending && conn.out.backlog_bytes() < waited_bytes {
                     self.arm(key, self.config.close_timeout_ms);
                 }
             }
             Ok(Flushed::Overflow) => {
-                self.census.slow_readers += 1;
-                limited!(
-                    self.slow_log,
-                    self.now.monotonic_ms,
-                    Level::Warn,
-                    "{key} from {} reads too slowly: more than {most} bytes wait for it; it is cut off",
-                    conn.remote
-                );
-                conn.out = OutQueue::new();
-                self.kill(key);
+                let most = self.config.limits.queue_bytes;
+                self.cut_off(key, &format!("more than {most} bytes wait for it"));
             }
             Err(error) => {
-                conn.out = OutQueue::new();
+                self.drop_queue(key);
                 self.lose(key, &plain_words(&error));
             }
         }
+        self.weigh(key);
+        self.watch_queue(key);
     }
 
     fn all_written(&mut self, key: ConnKey) {
         let conn = &mut self.conns[key.index()];
         match conn.life {
-            Life::Open | Life::Terminating | Life::Refused | Life::Closing | Life::Dead => {}
+            Life::Open
+            | Life::Terminating
+            | Life::Refused
+            | Life::Leaving
+            | Life::Closing
+            | Life::Dead => {}
             Life::Parting => self.kill(key),
             Life::Lingering => {
                 if conn.socket.finish().is_err() {
@@ -448,6 +534,3 @@ impl<S: Socket> Floor<S> {
         self.conn_of_peer[peer.index()] = key;
     }
 }
-
-/// Why nobody else is let in from an address.
-pub(super) const CROWDED: &str = "there are as many connections from this address as there may be";

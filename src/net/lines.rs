@@ -8,7 +8,7 @@ use super::conn::{Life, Party, Speech};
 use super::floor::Floor;
 use super::switchboard::Switchboard;
 use crate::hub::command::PeerFault;
-use crate::index::{ConnKey, Key};
+use crate::index::ConnKey;
 use crate::wire::{LineTooLong, Lines};
 use std::ops::Range;
 
@@ -33,7 +33,7 @@ impl<S: Socket> Switchboard<S> {
                     None => break 0,
                     Some(Ok(line)) => {
                         has_ended = true;
-                        floor.binary(key, &line);
+                        floor.metered(key, line.len(), |floor| floor.binary(key, &line));
                     }
                     Some(Err(LineTooLong)) => {
                         too_long = true;
@@ -43,7 +43,10 @@ impl<S: Socket> Switchboard<S> {
                 if floor.frames.is_full() {
                     floor.flush();
                 }
-                if !floor.conns[key.index()].listens() || floor.cost > cost_max {
+                if !floor.conns[key.index()].listens()
+                    || floor.cost > cost_max
+                    || floor.rests_until(key).is_some()
+                {
                     break feed.pause();
                 }
             }
@@ -60,7 +63,7 @@ impl<S: Socket> Switchboard<S> {
             let text = format!("A line may have {line_bytes_max} bytes.");
             floor.overrun(key, PeerFault::new("E_TOOLONG", text));
         } else if floor.conns[key.index()].takes_messages() {
-            floor.watch_line(key, has_begun, has_ended);
+            floor.watch_message(key, has_begun, has_ended);
         }
     }
 }
@@ -93,31 +96,11 @@ impl<S: Socket> Floor<S> {
         let arrival = self.arrival(key, "");
         let member = self.with_worlds(|worlds, lent| worlds.join_lines(arrival, lent));
         self.enter(key, member);
-    }
-
-    /// A line that has begun must end in time, or beginnings of lines would fill the memory. As much as a WebSocket's
-    /// message has, whose sender cannot answer pings before its end.
-    fn watch_line(&mut self, key: ConnKey, has_begun: bool, has_ended: bool) {
-        if has_ended {
-            self.disarm(key);
-        }
-        let is_watched = !self.conns[key.index()].timer.is_none();
-        if has_begun && !is_watched && self.config.ping_interval_ms > 0 {
-            self.arm(key, 2 * self.config.ping_interval_ms);
-        }
-    }
-
-    /// A line that has begun has not ended in time.
-    pub(super) fn line_is_late(&mut self, key: ConnKey) {
-        let text = format!(
-            "A line must end within {} ms.",
-            2 * self.config.ping_interval_ms
-        );
-        self.overrun(key, PeerFault::new("E_TOOLONG", text));
+        self.charge_for_joining(key);
     }
 
     /// A line has outgrown a bound: nothing more is heard on this connection.
-    fn overrun(&mut self, key: ConnKey, fault: PeerFault) {
+    pub(super) fn overrun(&mut self, key: ConnKey, fault: PeerFault) {
         self.count_fault(key, &fault);
         if let Party::Member(member) = self.conns[key.index()].party() {
             self.with_worlds(|worlds, lent| worlds.overrun(member, &fault, lent));

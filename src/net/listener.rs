@@ -14,6 +14,8 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 pub(super) struct Listener {
     socket: TcpListener,
     pub(super) address: SocketAddr,
+    /// It stays open elsewhere when it is closed here.
+    pub(super) is_adopted: bool,
     /// There may be connections waiting.
     pub(super) ready: bool,
 }
@@ -63,6 +65,7 @@ impl Listener {
             Ok(Listener {
                 socket,
                 address,
+                is_adopted: false,
                 ready: false,
             })
         };
@@ -78,6 +81,24 @@ impl Listener {
                 plain_words(&error)
             ))
         })
+    }
+
+    /// Takes over a socket that listens already. It is somebody else's too, who keeps it open when the hub closes it.
+    pub(super) fn adopt(socket: std::net::TcpListener) -> io::Result<Listener> {
+        socket.set_nonblocking(true)?;
+        let address = socket.local_addr()?;
+        Ok(Listener {
+            socket: TcpListener::from_std(socket),
+            address,
+            is_adopted: true,
+            ready: false,
+        })
+    }
+
+    /// Whether this address is taken by this listener: it is the same, or both are all of the machine's.
+    pub(super) fn covers(&self, address: SocketAddr) -> bool {
+        let everywhere = self.address.ip().is_unspecified() && address.ip().is_unspecified();
+        self.address == address || everywhere && self.address.port() == address.port()
     }
 
     pub(super) fn source(&mut self) -> &mut TcpListener {

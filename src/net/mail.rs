@@ -20,6 +20,7 @@ impl<S: Socket> Floor<S> {
         self.spans.clear();
         self.spans.resize(mail.text_count(), None);
         self.cost += mail.acts().len() as u64 * DELIVERY_COST + mail.work();
+        self.deliveries += mail.acts().len() as u64;
         for act in mail.acts() {
             match act {
                 &Act::Send { to, text } => self.send(mail, to, text),

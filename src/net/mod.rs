@@ -1,17 +1,21 @@
 //! Sockets and the loop: the only room with mio, the clock and the random source.
 //!
-//! A tick is: wait → read → expire → reap → flush. `driver` waits and feeds what has happened to the `Switchboard`,
+//! A tick is: wait → read → expire → reap → flush, and a hub that is being stopped takes leave before it reaps. `driver` waits and feeds what has happened to the `Switchboard`,
 //! which does the rest and knows neither mio nor the clock, so that simulations run the very same steps over sockets of
 //! their own.
 //!
 //! - `driver` — the loop; `alarm` — what ends its waits; `listener` — accepting
 //! - `switchboard` — all connections, and the phases of a tick; `floor` — what a message may touch, and how connections end
-//! - `turns` — whose turn it is to be read from
+//! - `turns` — whose turn it is to be read from; `leave` — whose turn it is to be told that the hub goes
+//! - `watch` — who does more than he may, or less; `rate` — how much that is; `sources` — where connections come from;
+//!   `memory` — what waits, in all
 //! - `conn` — one connection; `out_queue` — bytes on their way out
+//! - `proxied` — for whom a proxy comes, said before anything else
 //! - `talk` — WebSocket messages in; `lines` — messages in without WebSocket; `request` — plain HTTP
 //! - `dialling` — connections that the hub opens itself; `resolver` — names of hosts looked up meanwhile
 //! - `fanout` — the hub's events out; `mail` — what the worlds have to say, out
 //! - `keeper` — what survives a restart; `entropy` — random bytes; `log_limit` — floods in the log
+//! - `service` — the service manager: sockets that it hands over, what it is told
 
 mod alarm;
 mod conn;
@@ -21,21 +25,29 @@ mod entropy;
 mod fanout;
 mod floor;
 mod keeper;
+mod leave;
 mod lines;
 mod listener;
 mod log_limit;
 mod mail;
+mod memory;
 mod out_queue;
+mod proxied;
+mod rate;
 mod request;
 mod resolver;
+mod service;
+mod sources;
 mod switchboard;
 mod talk;
 mod turns;
+mod watch;
 
 pub use crate::index::ConnKey;
 pub use dialling::Dial;
 pub use driver::{Ended, Server, StartError, Stopper};
 pub use entropy::Entropy;
+pub use service::Service;
 pub use switchboard::{Census, Now, Readiness, Switchboard};
 
 use crate::hub::Millis;

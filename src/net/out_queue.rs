@@ -10,7 +10,7 @@ use crate::planted;
 use std::collections::VecDeque;
 use std::io::{self, IoSlice, Write};
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 /// A piece of the tick's bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +25,12 @@ pub(super) struct Frames {
     bytes: Arc<Vec<u8>>,
     /// Spans that are not the newest of their queue, each with the place of the next.
     chain: Vec<(Span, u32)>,
+    /// What earlier ticks had to say and backlogs still share, and some that they do not any more.
+    shared: Vec<Weak<Vec<u8>>>,
+    /// The memory of all in `shared`.
+    shared_bytes: usize,
+    /// From so many in `shared` on it is looked through for what can be forgotten.
+    shared_count_max: usize,
 }
 
 /// What waits for one connection.
@@ -43,12 +49,16 @@ pub(super) struct OutQueue {
 struct Backlog {
     segments: VecDeque<Segment>,
     bytes: usize,
+    /// Those of the bytes that nobody else has.
+    own_bytes: usize,
 }
 
 #[derive(Debug)]
 struct Segment {
     chunk: Arc<Vec<u8>>,
     waiting: Range<usize>,
+    /// The chunk is the tick's, which others may share.
+    is_shared: bool,
 }
 
 /// How a flush has ended.
@@ -101,8 +111,33 @@ impl Frames {
         self.chain.clear();
         match Arc::get_mut(&mut self.bytes) {
             Some(bytes) if bytes.capacity() <= 4 * Self::BYTES_MAX => bytes.clear(),
-            _ => self.bytes = Arc::default(),
+            Some(_) => self.bytes = Arc::default(),
+            None => {
+                let shared = std::mem::take(&mut self.bytes);
+                self.shared_bytes += shared.capacity();
+                self.shared.push(Arc::downgrade(&shared));
+                drop(shared);
+                if self.shared.len() > self.shared_count_max {
+                    self.recount_shared();
+                }
+            }
         }
+    }
+
+    /// Bytes of memory that backlogs share, or have shared until not long ago.
+    pub(super) fn shared_bytes(&self) -> usize {
+        self.shared_bytes
+    }
+
+    /// Makes `shared_bytes` exact. O(what is shared).
+    pub(super) fn recount_shared(&mut self) {
+        self.shared_bytes = 0;
+        self.shared.retain(|shared| {
+            let shared = shared.upgrade();
+            self.shared_bytes += shared.as_ref().map_or(0, |shared| shared.capacity());
+            shared.is_some()
+        });
+        self.shared_count_max = 2 * self.shared.len() + 16;
     }
 
     fn slice(&self, span: Span) -> &[u8] {
@@ -143,9 +178,19 @@ impl OutQueue {
         self.newest == NO_SPAN && self.backlog.is_none()
     }
 
+    /// Whether something waits that earlier ticks could not write.
+    pub(super) fn has_backlog(&self) -> bool {
+        self.backlog.is_some()
+    }
+
     /// Bytes that earlier ticks could not write.
     pub(super) fn backlog_bytes(&self) -> usize {
         self.backlog.as_ref().map_or(0, |backlog| backlog.bytes)
+    }
+
+    /// Those of them that are in memory of the queue's own.
+    pub(super) fn own_bytes(&self) -> usize {
+        self.backlog.as_ref().map_or(0, |backlog| backlog.own_bytes)
     }
 
     /// Panics if something of the tick is left, or the backlog does not know its size. For tests, between two ticks.
@@ -159,6 +204,9 @@ impl OutQueue {
             assert!(waiting.clone().all(|waiting| !waiting.is_empty()));
             let bytes: usize = waiting.map(|waiting| waiting.len()).sum();
             assert_eq!(bytes, backlog.bytes);
+            let own = backlog.segments.iter().filter(|segment| !segment.is_shared);
+            let own_bytes: usize = own.map(|segment| segment.waiting.len()).sum();
+            assert_eq!(own_bytes, backlog.own_bytes);
             assert!(bytes > 0, "an empty backlog is none");
         }
     }
@@ -293,12 +341,17 @@ impl Backlog {
         self.bytes += waiting.len();
         // Sharing holds on to all of the tick's bytes, so it must be worth it.
         if waiting.len() >= Frames::SEGMENT_BYTES && waiting.len() * 4 >= bytes.len() {
-            let chunk = Arc::clone(bytes);
-            self.segments.push_back(Segment { chunk, waiting });
+            self.segments.push_back(Segment {
+                chunk: Arc::clone(bytes),
+                waiting,
+                is_shared: true,
+            });
             return;
         }
         let copied = &bytes[waiting];
+        self.own_bytes += copied.len();
         let last = self.segments.back_mut();
+        let last = last.filter(|last| !last.is_shared);
         let own = last.and_then(|last| Some((&mut last.waiting, Arc::get_mut(&mut last.chunk)?)));
         match own {
             Some((waiting, chunk)) if chunk.len() + copied.len() <= Frames::SEGMENT_BYTES => {
@@ -306,11 +359,14 @@ impl Backlog {
                 waiting.end = chunk.len();
             }
             Some(_) | None => {
-                let waiting = 0..copied.len();
-                let chunk = Arc::new(copied.to_vec());
+                let segment = Segment {
+                    waiting: 0..copied.len(),
+                    chunk: Arc::new(copied.to_vec()),
+                    is_shared: false,
+                };
                 match planted::bug("backlog-turned-round") {
-                    false => self.segments.push_back(Segment { chunk, waiting }),
-                    true => self.segments.push_front(Segment { chunk, waiting }),
+                    false => self.segments.push_back(segment),
+                    true => self.segments.push_front(segment),
                 }
             }
         }
@@ -322,11 +378,15 @@ impl Backlog {
         self.bytes -= taken;
         let mut rest = taken;
         while let Some(first) = self.segments.front_mut() {
-            if rest < first.waiting.len() {
-                first.waiting.start += rest;
+            let piece = rest.min(first.waiting.len());
+            if !first.is_shared {
+                self.own_bytes -= piece;
+            }
+            first.waiting.start += piece;
+            rest -= piece;
+            if !first.waiting.is_empty() {
                 break;
             }
-            rest -= first.waiting.len();
             self.segments.pop_front();
         }
         taken

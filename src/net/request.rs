@@ -6,7 +6,7 @@
 
 use super::Socket;
 use super::conn::{Life, Party, Speech, Unfinished};
-use super::floor::{CROWDED, Floor};
+use super::floor::Floor;
 use super::switchboard::{Switchboard, plain_address};
 use crate::dialect::{Arrival, Dialect, Member};
 use crate::hub::first_due_ms;
@@ -52,19 +52,24 @@ impl<S: Socket> Switchboard<S> {
         let mut used = 0;
         let cost_max = floor.cost + floor.turn_cost_max;
         while used < held.len() {
+            if floor.is_overdrawn(key) {
+                return floor.respond(key, &hasty().response(), false, false);
+            }
+            let before = floor.tally();
             match floor.answer(key, &held[used..]) {
                 Outcome::Answered(request_bytes) => {
                     used += request_bytes;
+                    floor.charge_since(key, before, request_bytes);
                     // A buffer full of short requests may ask for very much.
                     if floor.frames.is_full() {
                         floor.flush();
                     }
-                    let conn = &mut floor.conns[key.index()];
-                    if !conn.listens() {
+                    if !floor.conns[key.index()].listens() {
                         return;
                     }
-                    if floor.cost > cost_max && used < held.len() {
-                        conn.put_off = Some(held[used..].into());
+                    let must_wait = floor.cost > cost_max || floor.rests_until(key).is_some();
+                    if must_wait && used < held.len() {
+                        floor.conns[key.index()].put_off = Some(held[used..].into());
                         break;
                     }
                 }
@@ -93,6 +98,13 @@ impl<S: Socket> Switchboard<S> {
         }
         floor.arm(key, floor.config.http_idle_timeout_ms);
     }
+}
+
+/// The answer to who does more than the rates allow.
+fn hasty() -> HttpFault {
+    let text =
+        "There is too much from you or from your address in too short a time. Try again later.";
+    HttpFault::new(429, text)
 }
 
 impl<S: Socket> Floor<S> {
@@ -185,7 +197,8 @@ impl<S: Socket> Floor<S> {
         origin: Option<&str>,
     ) -> Result<(), HttpFault> {
         let proxy = self.conns[key.index()].remote;
-        let client = match self.proxies.trust(proxy) {
+        let is_nameless = self.conns[key.index()].is_nameless();
+        let client = match self.proxies.trust(proxy) && !is_nameless {
             true => plain_address(client_address(head, proxy, |address| {
                 self.proxies.trust(plain_address(address))
             })),
@@ -203,9 +216,10 @@ impl<S: Socket> Floor<S> {
         if client == proxy {
             return Ok(());
         }
-        if self.is_crowded(client) {
-            self.turn_away(client, CROWDED);
-            let text = "There are as many connections from your address as there may be.";
+        if let Some(why) = self.refusal_of_address(client) {
+            self.turn_away(client, why);
+            let text =
+                "Connections from your address are too many, or come too fast. Try again later.";
             return Err(HttpFault::new(503, text));
         }
         self.conns[key.index()].remote = client;
@@ -275,6 +289,7 @@ impl<S: Socket> Floor<S> {
                 let arrival = self.arrival(key, query);
                 let member = self.with_worlds(|worlds, lent| worlds.join(dialect, arrival, lent));
                 self.enter(key, member);
+                self.charge_for_joining(key);
             }
         }
     }
@@ -294,7 +309,8 @@ impl<S: Socket> Floor<S> {
     /// What a world must know of a connection that comes into it.
     pub(super) fn arrival<'a>(&self, key: ConnKey, query: &'a str) -> Arrival<'a> {
         let conn = &self.conns[key.index()];
-        let (remote_port, local_port) = conn.socket.ports();
+        let ports = conn.named_ports();
+        let (remote_port, local_port) = ports.unwrap_or_else(|| conn.socket.ports());
         let remote = match conn.is_v6_loopback {
             true => Ipv6Addr::LOCALHOST.into(),
             false => conn.remote,

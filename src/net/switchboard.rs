@@ -4,11 +4,15 @@
 //! driver hands in the time, new sockets and readiness.
 
 use super::Socket;
-use super::conn::{Conn, Life, Party, Speech};
+use super::conn::{Conn, Life, Party};
 use super::entropy::Entropy;
-use super::floor::Floor;
+use super::fanout::DropFirst;
+use super::floor::{Due, Floor};
+use super::leave::LeaveTaking;
 use super::log_limit::LogLimit;
 use super::out_queue::Frames;
+use super::rate::Tariff;
+use super::sources::Sources;
 use super::turns::Turns;
 use crate::config::{Config, Proxies};
 use crate::dialect::ok::{self, user_id::UserIdCipher};
@@ -22,7 +26,7 @@ use crate::web::Web;
 use crate::wheel::Wheel;
 use crate::wire::Parser;
 use slab::Slab;
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::hash::RandomState;
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -59,6 +63,14 @@ pub struct Census {
     pub faults: u64,
     /// Connections cut off for reading too slowly since the start.
     pub slow_readers: u64,
+    /// Connections cut off for want of memory since the start.
+    pub evicted: u64,
+    /// Times that a connection had to rest for doing more than the rates allow, since the start.
+    pub delayed: u64,
+    /// Messages that were not heard for that reason since the start.
+    pub refused_messages: u64,
+    /// Deliveries that were dropped for slow readers since the start.
+    pub dropped: u64,
 }
 
 /// All connections and what is between them.
@@ -72,12 +84,14 @@ pub struct Switchboard<S> {
     /// The one read buffer.
     pub(super) input: Vec<u8>,
     pub(super) turns: Turns,
-    due: Vec<ConnKey>,
+    due: Vec<Due>,
+    /// Only of a hub that is being stopped.
+    pub(super) leave: Option<Box<LeaveTaking>>,
 }
 
 impl<S: Socket> Switchboard<S> {
     /// Connections over the limit that are let in for no longer than it takes to tell them so.
-    const REFUSED_MAX: usize = 32;
+    pub(super) const REFUSED_MAX: usize = 32;
     /// Deadlines of connections are kept this coarsely, ms.
     const RESOLUTION_MS: Millis = 8;
 
@@ -103,15 +117,18 @@ impl<S: Socket> Switchboard<S> {
             channels_max: limits.channels,
             pending_requests_max: limits.pending_requests,
         };
+        let tariff = Tariff::new(&config.rates);
         let mut ids = FreshIds::default();
         ids.top_up(0, |stock| entropy.fill(stock));
         let worlds = Worlds::new(&config, &RandomState::new(), now.monotonic_ms, &mut ids);
-        let cipher = config.encryption_key.as_deref().map(UserIdCipher::new);
+        let key = config.encryption_key.as_deref();
+        let cipher = key.map(|key| UserIdCipher::new(key, &config.encryption_keys_old));
         Switchboard {
             parser: Parser::new(limits.message_bytes),
             client_parser: Parser::for_client(limits.message_bytes),
             input: vec![0; config.read_buffer_bytes],
             turns: Turns::default(),
+            leave: None,
             due: Vec::new(),
             floor: Floor {
                 hub: Hub::new(rules, RandomState::new(), now.monotonic_ms),
@@ -144,11 +161,20 @@ impl<S: Socket> Switchboard<S> {
                 started_ms: now.monotonic_ms,
                 draining: false,
                 refused_conns: 0,
-                per_address: HashMap::new(),
+                sources: Sources::new(config.rates.prefix_bits, config.rates.remembered),
+                is_metered: tariff.is_on(),
+                tariff,
+                deliveries: 0,
+                joins: 0,
+                resting: 0,
+                held_bytes: 0,
+                drop_first: DropFirst::new(&config),
                 census: Census::default(),
                 fault_log: LogLimit::default(),
                 slow_log: LogLimit::default(),
                 refused_log: LogLimit::default(),
+                excess_log: LogLimit::default(),
+                memory_log: LogLimit::default(),
                 dial_log: LogLimit::default(),
                 wishes: VecDeque::new(),
                 config,
@@ -176,20 +202,19 @@ impl<S: Socket> Switchboard<S> {
     /// Takes in a new socket.
     pub fn admit(&mut self, socket: S, remote: IpAddr) -> ConnKey {
         let floor = &mut self.floor;
-        let is_v6_loopback = remote == IpAddr::from(Ipv6Addr::LOCALHOST);
-        let remote = plain_address(remote);
-        let refusal = floor.refusal(remote);
         let mut conn = Conn::new(socket, remote);
+        conn.come_from(remote);
+        let remote = conn.remote;
+        conn.proxied = floor.expected_of(remote);
+        let refusal = floor.refusal(remote);
+        let key = ConnKey::at(floor.conns.insert(conn));
         match refusal {
-            None => conn.counted = floor.count(remote),
+            None => floor.conns[key.index()].counted = floor.count(remote),
             Some(why) => {
                 floor.turn_away(remote, why);
-                floor.refused_conns += 1;
-                (conn.life, conn.refused) = (Life::Refused, true);
+                floor.refuse(key);
             }
         }
-        conn.is_v6_loopback = is_v6_loopback;
-        let key = ConnKey::at(floor.conns.insert(conn));
         floor.arm(key, floor.config.handshake_timeout_ms);
         self.turns.ready.push_back(key);
         key
@@ -215,8 +240,10 @@ impl<S: Socket> Switchboard<S> {
     pub fn tick(&mut self) {
         self.read();
         self.expire();
+        self.take_leave();
         self.floor.reap();
         self.floor.flush();
+        self.floor.relieve();
     }
 
     /// When the next tick is needed though nothing happens; the present if there is work left.
@@ -229,33 +256,9 @@ impl<S: Socket> Switchboard<S> {
             floor.wheel.next_deadline(),
             floor.hub.next_deadline(),
             floor.worlds.next_deadline(),
+            self.leave.as_ref().and_then(|leave| leave.next_deadline()),
         ];
         deadlines.into_iter().flatten().min()
-    }
-
-    /// Asks everybody to leave: WebSockets are closed with 1001, requests that are under way are still answered.
-    pub fn drain(&mut self) {
-        self.floor.draining = true;
-        let keys: Vec<ConnKey> = self.floor.keys().collect();
-        for key in keys {
-            let conn = &self.floor.conns[key.index()];
-            match (conn.life, &conn.speech) {
-                (Life::Closing | Life::Parting | Life::Lingering | Life::Dead, _) => {}
-                (_, Speech::Dialling(_) | Speech::WebSocket { .. } | Speech::Lines { .. }) => {
-                    let reason = "the hub is shutting down";
-                    self.floor.close(key, Some(1001), reason);
-                }
-                (_, Speech::Http(unfinished)) => {
-                    if !unfinished.bytes.is_empty() || conn.put_off.is_some() {
-                        continue;
-                    }
-                    match conn.out.is_empty() {
-                        true => self.floor.kill(key),
-                        false => self.floor.end_after_writing(key, Life::Lingering),
-                    }
-                }
-            }
-        }
     }
 
     /// Takes out what shall survive a restart, if there is something new. Where it is kept is not the switchboard's matter.
@@ -292,7 +295,7 @@ impl<S: Socket> Switchboard<S> {
             }
             members += usize::from(matches!(conn.party(), Party::Member(_)));
             self.check_conn(ConnKey::at(index), conn);
-            let listed = self.turns.has(ConnKey::at(index));
+            let listed = self.turns.has(ConnKey::at(index)) || conn.rests();
             assert!(
                 !conn.readable || listed || matches!(conn.life, Life::Dead | Life::Parting),
                 "who may have something to read is read from"
@@ -306,21 +309,27 @@ impl<S: Socket> Switchboard<S> {
         assert!(put_off.map(|bytes| bytes.len()).sum::<usize>() <= put_off_bytes_max);
         assert_eq!(peers, floor.hub.peer_count(), "a peer has one connection");
         assert_eq!(members, floor.worlds.member_count(), "nor has a member two");
-        let timers = floor.conns.iter().filter(|(_, conn)| !conn.timer.is_none());
-        assert_eq!(timers.count(), floor.wheel.len());
+        let timers: usize = floor.conns.iter().map(|(_, conn)| conn.timer_count()).sum();
+        assert_eq!(timers, floor.wheel.len());
         floor.wheel.check();
+        let weighed = floor.conns.iter().map(|(_, conn)| conn.weighed_bytes);
+        assert_eq!(weighed.sum::<usize>(), floor.held_bytes);
+        assert!(floor.waiting_bytes() <= floor.config.limits.memory_bytes);
+        let resting = floor.conns.iter().filter(|(_, conn)| conn.rests()).count();
+        assert_eq!(resting, floor.resting);
         let refused = floor.conns.iter().filter(|(_, conn)| conn.refused).count();
         assert_eq!(refused, floor.refused_conns);
         assert!(refused <= Self::REFUSED_MAX);
         assert!(floor.conns.len() - refused <= floor.connections_max);
-        let mut counts: BTreeMap<IpAddr, usize> = BTreeMap::new();
-        for (_, conn) in floor.conns.iter().filter(|(_, conn)| conn.counted) {
-            *counts.entry(conn.remote).or_default() += 1;
-        }
-        assert_eq!(counts.len(), floor.per_address.len());
-        for (address, count) in counts {
-            assert_eq!(floor.per_address.get(&address), Some(&count), "{address}");
-            assert!(count <= floor.config.limits.connections_per_address);
+        let counted = floor.conns.iter().filter(|(_, conn)| conn.counted);
+        floor.sources.check(counted.map(|(_, conn)| conn.remote));
+        let most = floor.config.limits.connections_per_address;
+        for (_, conn) in floor
+            .conns
+            .iter()
+            .filter(|(_, conn)| conn.counted && most > 0)
+        {
+            assert!(floor.sources.connections(conn.remote) <= most);
         }
     }
 
@@ -329,6 +338,7 @@ impl<S: Socket> Switchboard<S> {
         let floor = &self.floor;
         conn.out.check();
         assert!(conn.out.backlog_bytes() <= floor.config.limits.queue_bytes);
+        assert_eq!(conn.held_bytes(), conn.weighed_bytes);
         assert_eq!(
             conn.dirty,
             floor.dirty.contains(&key),
@@ -339,7 +349,8 @@ impl<S: Socket> Switchboard<S> {
             "who has something left waits for an edge"
         );
         match floor.wheel.get(conn.timer) {
-            Some(owner) => assert_eq!(*owner, key, "a deadline is its connection's own"),
+            Some(Due::Own(owner)) => assert_eq!(*owner, key, "a deadline has one owner"),
+            Some(other) => panic!("the deadline of {key} is for {other:?}"),
             None => assert!(conn.timer.is_none(), "a deadline that has passed is gone"),
         }
         assert!(
@@ -360,11 +371,30 @@ impl<S: Socket> Switchboard<S> {
         let now = self.floor.now.monotonic_ms;
         let mut due = std::mem::take(&mut self.due);
         self.floor.wheel.expire(now, &mut due);
-        for key in due.drain(..) {
-            self.floor.conns[key.index()].timer = TimerKey::NONE;
-            self.floor.falls_due(key);
+        for due in due.drain(..) {
+            match due {
+                Due::Own(key) => {
+                    self.floor.conns[key.index()].timer = TimerKey::NONE;
+                    self.floor.falls_due(key);
+                }
+                Due::Rested(key) => {
+                    self.floor.watch(key).rested = TimerKey::NONE;
+                    self.floor.resting -= 1;
+                    self.turns.ready.push_back(key);
+                }
+                Due::Slow(key) => {
+                    self.floor.watch(key).slow = TimerKey::NONE;
+                    self.floor.reader_is_late(key);
+                }
+                Due::Late(key) => {
+                    self.floor.watch(key).late = TimerKey::NONE;
+                    self.floor.message_is_late(key);
+                }
+            }
         }
         self.due = due;
+        let now_ns = self.floor.now_ns();
+        self.floor.sources.sweep(now_ns);
         if self.floor.hub.next_deadline().is_some_and(|at| at <= now) {
             self.floor
                 .with_hub(|hub, out, ids| hub.expire(now, ids, out));

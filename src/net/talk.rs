@@ -9,7 +9,7 @@ use super::floor::Floor;
 use super::log_limit::limited;
 use super::switchboard::Switchboard;
 use crate::dialect::Member;
-use crate::hub::command::PeerFault;
+use crate::hub::command::{Command, PeerFault};
 use crate::index::{ConnKey, PeerKey};
 use crate::planted;
 use crate::wire::{Incoming, SessionFault, frame};
@@ -39,7 +39,7 @@ impl<S: Socket> Switchboard<S> {
         };
         let mut session = floor.lend_session(key);
         let mut replies = std::mem::take(&mut floor.replies);
-        let mut end = None;
+        let (mut end, mut has_ended) = (None, false);
         let left = {
             let cost_max = floor.cost + floor.turn_cost_max;
             let mut feed = session.feed(parser, &mut input[part.clone()], &mut replies);
@@ -48,18 +48,29 @@ impl<S: Socket> Switchboard<S> {
                     break 0;
                 };
                 match incoming {
-                    Ok(Incoming::Text(text)) => floor.message(key, text),
-                    Ok(Incoming::Binary(bytes)) => floor.binary(key, bytes),
-                    Ok(Incoming::Unheard) => floor.cost += HEARD_COST,
-                    Ok(Incoming::Pong) => floor.pong(key),
+                    Ok(Incoming::Text(text)) => {
+                        has_ended = true;
+                        floor.metered(key, text.len(), |floor| floor.message(key, text));
+                    }
+                    Ok(Incoming::Binary(bytes)) => {
+                        has_ended = true;
+                        floor.metered(key, bytes.len(), |floor| floor.binary(key, bytes));
+                    }
+                    Ok(Incoming::Unheard) => {
+                        floor.metered(key, 0, |floor| floor.cost += HEARD_COST);
+                    }
+                    Ok(Incoming::Pong) => floor.metered(key, 0, |floor| floor.pong(key)),
                     Ok(Incoming::Close) => end = Some(Ok(())),
                     Err(fault) => end = Some(Err(fault)),
                 }
                 if floor.frames.is_full() {
                     floor.flush();
                 }
-                // Who is over is heard no further, and so is who has made enough work for one turn.
-                if !floor.conns[key.index()].listens() || floor.cost > cost_max {
+                // Who is over is heard no further, and so is who has made enough work for one turn, or has to rest.
+                if !floor.conns[key.index()].listens()
+                    || floor.cost > cost_max
+                    || floor.rests_until(key).is_some()
+                {
                     break feed.pause();
                 }
             }
@@ -67,7 +78,11 @@ impl<S: Socket> Switchboard<S> {
         if left > 0 && !planted::bug("put-off-dropped") {
             floor.conns[key.index()].put_off = Some(input[part.end - left..part.end].into());
         }
+        let has_begun = session.is_mid_message();
         floor.return_session(key, session);
+        if has_begun || floor.conns[key.index()].watch.is_some() {
+            floor.watch_message(key, has_begun, has_ended);
+        }
         if floor.conns[key.index()].takes_messages() && !replies.is_empty() {
             floor.say(key, |bytes| bytes.extend_from_slice(&replies));
         }
@@ -94,7 +109,7 @@ impl<S: Socket> Floor<S> {
 
     fn return_session(&mut self, key: ConnKey, mut lent: crate::wire::Session) {
         let conn = &mut self.conns[key.index()];
-        if conn.life == Life::Closing {
+        if matches!(conn.life, Life::Leaving | Life::Closing) {
             lent.stop_replies();
         }
         if let Speech::WebSocket { session, .. } = &mut conn.speech {
@@ -104,7 +119,7 @@ impl<S: Socket> Floor<S> {
 
     fn party(&self, key: ConnKey) -> Party {
         let conn = &self.conns[key.index()];
-        match conn.takes_messages() {
+        match conn.gives_messages() {
             true => conn.party(),
             false => Party::Nobody,
         }
@@ -141,13 +156,17 @@ impl<S: Socket> Floor<S> {
             Err(error) => {
                 self.cost += HEARD_COST + bytes.len() as u64;
                 let text = format!("a message must be UTF-8 text: {error}");
-                let fault = PeerFault::new("E_NOTUTF8", text);
-                match party {
-                    Party::Peer(peer) => self.complain(peer, fault, None),
-                    Party::Member(member) => self.complain_to_member(key, member, &fault),
-                    Party::Echo | Party::Nobody => {}
-                }
+                self.complain_to(key, PeerFault::new("E_NOTUTF8", text));
             }
+        }
+    }
+
+    /// Counts, logs and tells somebody's fault, if he has words for it.
+    pub(super) fn complain_to(&mut self, key: ConnKey, fault: PeerFault) {
+        match self.party(key) {
+            Party::Peer(peer) => self.complain(peer, fault, None),
+            Party::Member(member) => self.complain_to_member(key, member, &fault),
+            Party::Echo | Party::Nobody => {}
         }
     }
 
@@ -192,6 +211,7 @@ impl<S: Socket> Floor<S> {
             // Delivered before anything else: the stream shows the client as it was when it said this.
             self.with_hub(|hub, out, _| hub.observe(peer, &shown, out));
         }
+        self.joins += u64::from(matches!(inbound.command, Ok(Command::Initiate(_))));
         if inbound.is_of_own_client() {
             self.hub.recognise(peer);
         }

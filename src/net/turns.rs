@@ -5,6 +5,7 @@
 
 use super::Socket;
 use super::conn::{Life, Speech};
+use super::proxied::PROXIED_READ_BYTES;
 use super::switchboard::Switchboard;
 use crate::config::plain_words;
 use crate::index::ConnKey;
@@ -45,6 +46,8 @@ enum After {
     More,
     /// Some of what was read.
     PutOff,
+    /// Whatever it is, it waits until the connection has rested.
+    Rests,
 }
 
 /// Work after which the others' turns wait for the next tick, in about a nanosecond: 16 ms.
@@ -88,7 +91,7 @@ impl<S: Socket> Switchboard<S> {
 
     fn turn(&mut self, key: ConnKey) {
         match self.read_from(key) {
-            After::Drained => {}
+            After::Drained | After::Rests => {}
             After::More => self.turns.ready.push_back(key),
             After::PutOff => self.turns.loud.push_back(key),
         }
@@ -106,10 +109,14 @@ impl<S: Socket> Switchboard<S> {
             self.input[..put_off.len()].copy_from_slice(&put_off);
             return self.take_in(key, put_off.len(), After::More);
         }
-        // Everybody may turn out loud, and what is put off is kept: so the more there are, the less is read.
-        let most = match self.turns.loud.len() < LOUD_MAX {
+        // Everybody may turn out loud or have to rest, and what is put off is kept: so the more there are, the less is read.
+        let most = match self.turns.loud.len() + self.floor.resting < LOUD_MAX {
             true => self.input.len(),
             false => self.input.len().min(CROWDED_READ_BYTES),
+        };
+        let most = match conn.awaits_proxy_header() {
+            true => most.min(PROXIED_READ_BYTES),
+            false => most,
         };
         match conn.socket.read(&mut self.input[..most]) {
             // Who has asked something and ended his direction still gets his answer.
@@ -138,6 +145,20 @@ impl<S: Socket> Switchboard<S> {
     }
 
     fn take_in(&mut self, key: ConnKey, bytes: usize, after: After) -> After {
+        let bytes = match self.floor.conns[key.index()].awaits_proxy_header() {
+            true => self.take_in_proxied(key, bytes),
+            false => bytes,
+        };
+        let after = self.take_in_following(key, bytes, after);
+        self.floor.weigh(key);
+        after
+    }
+
+    /// Takes in what is nobody's header.
+    fn take_in_following(&mut self, key: ConnKey, bytes: usize, after: After) -> After {
+        if bytes == 0 {
+            return after;
+        }
         let conn = &self.floor.conns[key.index()];
         if conn.listens() {
             match conn.speech {
@@ -146,6 +167,10 @@ impl<S: Socket> Switchboard<S> {
                 Speech::WebSocket { .. } => self.take_in_websocket(key, 0..bytes),
                 Speech::Lines { .. } => self.take_in_lines(key, 0..bytes),
             }
+        }
+        if let Some(until) = self.floor.rests_until(key) {
+            self.floor.rest(key, until);
+            return After::Rests;
         }
         let conn = &mut self.floor.conns[key.index()];
         if conn.put_off.is_some() {

@@ -19,6 +19,8 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
+use tungstenite::client::IntoClientRequest;
+use tungstenite::http::HeaderValue;
 use tungstenite::protocol::CloseFrame;
 use tungstenite::{Message, WebSocket};
 
@@ -104,8 +106,17 @@ impl TestPeer {
 
     /// The same over a connection that is there already.
     pub fn over(stream: TcpStream, path: &str) -> TestPeer {
+        TestPeer::with_fields(stream, path, &[])
+    }
+
+    /// The same with these header fields in its request.
+    pub fn with_fields(
+        stream: TcpStream,
+        path: &str,
+        fields: &[(&'static str, &'static str)],
+    ) -> TestPeer {
         let mut peer = TestPeer {
-            socket: websocket(stream, path),
+            socket: websocket_with_fields(stream, path, fields),
             id: String::new(),
             settled: 0,
         };
@@ -276,8 +287,21 @@ fn patient(stream: &TcpStream) {
 
 /// A WebSocket on this path.
 pub fn websocket(stream: TcpStream, path: &str) -> WebSocket<TcpStream> {
+    websocket_with_fields(stream, path, &[])
+}
+
+fn websocket_with_fields(
+    stream: TcpStream,
+    path: &str,
+    fields: &[(&'static str, &'static str)],
+) -> WebSocket<TcpStream> {
     let url = format!("ws://hub.test{path}");
-    match tungstenite::client(url, stream) {
+    let mut request = url.into_client_request().expect("a good URL");
+    for &(name, value) in fields {
+        let value = HeaderValue::from_static(value);
+        request.headers_mut().append(name, value);
+    }
+    match tungstenite::client(request, stream) {
         Ok((socket, _)) => socket,
         Err(error) => panic!("no WebSocket on {path}: {error}"),
     }
@@ -508,9 +532,14 @@ impl Program {
     }
 
     /// Starts a command and waits until it listens.
-    pub fn run(mut command: Command) -> Program {
+    pub fn run(command: Command) -> Program {
+        Program::run_with(command, Stdio::null())
+    }
+
+    /// The same with this as its standard input.
+    pub fn run_with(mut command: Command, input: Stdio) -> Program {
         let mut child = command
-            .stdin(Stdio::null())
+            .stdin(input)
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()

@@ -29,30 +29,68 @@ pub struct Inbound<'a> {
     text: &'a str,
     /// Whether it is said on the debug stream itself.
     is_debout: bool,
-    /// What an `initiate` of one of the hub's own clients says about resuming.
-    resume: Option<&'a str>,
+    /// What others must not see of it as it came.
+    private: Private<'a>,
     /// What it asks for.
     pub command: Result<Command<'a>, PeerFault>,
+}
+
+/// The parts of an `initiate` that are between its sender and the hub: slices of the message.
+#[derive(Debug, Default)]
+struct Private<'a> {
+    /// What one of the hub's own clients says about resuming.
+    resume: Option<&'a str>,
+    /// The user id, if others are only shown an encrypted one.
+    user_id: Option<&'a str>,
 }
 
 impl<'a> Inbound<'a> {
     /// Whether it shows that it comes from one of the hub's own clients, which may be told of a fault.
     pub fn is_of_own_client(&self) -> bool {
-        self.resume.is_some()
+        self.private.resume.is_some()
     }
 
-    /// How the debug stream shows it: as it came, but for a resume secret, which is nobody else's to know. None if it was
-    /// said on that stream, where it is not shown twice.
+    /// How the debug stream shows it: as it came, but for a resume secret, and a user id that is encrypted for others, which
+    /// are nobody else's to know. None if it was said on that stream, where it is not shown twice.
     pub fn shown(&self) -> Option<Cow<'a, str>> {
         if self.is_debout {
             return None;
         }
-        let Some(secret) = self.resume.filter(|&resume| resume != "true") else {
+        let secret = self.private.resume.filter(|&resume| resume != "true");
+        let user_id = self.private.user_id;
+        let hidden = [
+            secret.map(|secret| (secret, "true".to_owned())),
+            user_id.map(|user_id| (user_id, format!("\"{}\"", self.sealed_user_id()))),
+        ];
+        let mut hidden: Vec<(usize, &str, String)> = hidden
+            .into_iter()
+            .flatten()
+            .map(|(part, shown)| {
+                (
+                    part.as_ptr().addr() - self.text.as_ptr().addr(),
+                    part,
+                    shown,
+                )
+            })
+            .collect();
+        if hidden.is_empty() {
             return Some(Cow::Borrowed(self.text));
-        };
-        let start = secret.as_ptr().addr() - self.text.as_ptr().addr();
-        let (before, after) = (&self.text[..start], &self.text[start + secret.len()..]);
-        Some(Cow::Owned([before, after].join("true")))
+        }
+        // From the end on, so that the places before stay where they are.
+        hidden.sort_unstable_by_key(|(start, ..)| std::cmp::Reverse(*start));
+        let mut text = self.text.to_owned();
+        for (start, part, shown) in hidden {
+            text.replace_range(start..start + part.len(), &shown);
+        }
+        Some(Cow::Owned(text))
+    }
+
+    /// The user id as it is shown to others; nothing if there is something wrong with the message.
+    fn sealed_user_id(&self) -> &str {
+        match &self.command {
+            Ok(Command::Initiate(initiation)) => &initiation.user_id,
+            Ok(_) | Err(_) => "",
+        }
     }
 }
 
@@ -68,14 +106,17 @@ impl Reader {
         let id = present(envelope.message_id).filter(|&id| truthy(id));
         let id = id.map(|id| canonical(id).unwrap_or(Cow::Borrowed(id.get())));
         let kind = envelope.kind.and_then(canonical).unwrap_or_default();
-        let (resume, command) = match &*kind {
+        let (private, command) = match &*kind {
             "\"initiate\"" => self.initiate(&envelope, id.as_deref()),
-            kind => (None, self.command(kind, &envelope, id.clone())),
+            kind => (
+                Private::default(),
+                self.command(kind, &envelope, id.clone()),
+            ),
         };
         Ok(Inbound {
             text,
             is_debout: kind == "\"debout\"",
-            resume,
+            private,
             command,
             message_id: id,
         })
@@ -210,21 +251,25 @@ impl Reader {
         tags.into_iter().map(|tag| self.token("tag", tag)).collect()
     }
 
-    /// An `initiate`: what it says about resuming, and what it asks for, which may be wrong nevertheless.
+    /// An `initiate`: what is private in it, and what it asks for, which may be wrong nevertheless.
     fn initiate<'a>(
         &self,
         envelope: &Envelope<'a>,
         message_id: Option<&str>,
-    ) -> (Option<&'a str>, Result<Command<'a>, PeerFault>) {
+    ) -> (Private<'a>, Result<Command<'a>, PeerFault>) {
         let checked = message_id.map_or(Ok(()), |id| self.check_token("messageid", id));
         let content = match object(envelope.content, "initiate") {
             Ok(content) => content,
-            Err(fault) => return (None, checked.and(Err(fault))),
+            Err(fault) => return (Private::default(), checked.and(Err(fault))),
         };
-        let resume = content.last("resume").filter(|&resume| truthy(resume));
+        let said = |name| content.last(name).filter(|&raw| truthy(raw)).map(Raw::get);
+        let private = Private {
+            resume: said("resume"),
+            user_id: said("userid").filter(|_| self.cipher.is_some()),
+        };
         let initiation = checked.and_then(|()| self.initiation(&content));
         let command = initiation.map(|initiation| Command::Initiate(Box::new(initiation)));
-        (resume.map(Raw::get), command)
+        (private, command)
     }
 
     fn initiation<'a>(&self, content: &Fields<'a>) -> Result<Initiation<'a>, PeerFault> {
@@ -274,11 +319,14 @@ impl Reader {
         let Some(cipher) = &self.cipher else {
             return Ok(text);
         };
-        let sealed = cipher.seal(&text);
-        if sealed != text {
-            check_length(self.limits.name_bytes, "userid", &text)?;
+        // A client that comes back gives the text that it was given, perhaps before the key was replaced.
+        match cipher.open(&text) {
+            Some(user_id) => Ok(cipher.seal(&user_id).into()),
+            None => {
+                check_length(self.limits.name_bytes, "userid", &text)?;
+                Ok(cipher.seal(&text).into())
+            }
         }
-        Ok(sealed.into())
     }
 
     fn properties<'a>(&self, content: Option<Raw<'a>>) -> Result<Vec<Property<'a>>, PeerFault> {

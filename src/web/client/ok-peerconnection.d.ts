@@ -96,6 +96,8 @@ declare namespace OkPeerConnection {
 		properties?: Properties;
 		/** Milliseconds, default 3000. */
 		reopenInterval?: number;
+		/** Whether to hear by the error `E_MAYBELOST` which messages a lost connection may have swallowed; default false. */
+		reportLost?: boolean;
 		/** Milliseconds, default 100. */
 		resendInterval?: number;
 		tags?: string | string[];
@@ -132,6 +134,8 @@ declare namespace OkPeerConnection {
 	/** What the error event carries; the last three are those of a failed request. */
 	interface ConnectionError extends Error {
 		code?: string;
+		/** With `E_MAYBELOST`: the messages, oldest first, as they go over the wire. */
+		messages?: { type: string; [field: string]: unknown }[];
 		messageid?: string;
 		peer?: string;
 		requestName?: string;

@@ -27,6 +27,12 @@ const REOPEN_INTERVALS_MAX = 10;
 /** A program that goes on sending without a connection must learn it before its memory is gone. */
 const WAITING_MESSAGES_MAX = 1000;
 
+/** How long messages may go out before the hub is asked whether it has heard them, if the application wants to know. */
+const PROOF_MS = 500;
+
+/** So many messages are remembered until then. */
+const UNPROVEN_MAX = 10000;
+
 /** How long an open socket that was silent too long may take to answer a question before it counts as dead. */
 const PROBE_MS = 2000;
 
@@ -35,6 +41,12 @@ const CLOSING_MS = 2000;
 
 const CLOSE_NORMAL = 1000;
 const CLOSE_ID_IN_USE = 4409;
+
+/** A hub that is stopped in order says that it goes, or that it comes back. */
+const CLOSES_PLANNED = [1001, 1012];
+
+/** After such a close so many attempts come sooner than others do: the next hub is there already, or in a moment. */
+const EARLY_ATTEMPTS = 2;
 
 const SOCKET_OPEN = 1;
 const SOCKET_CLOSED = 3;
@@ -371,6 +383,11 @@ class OkPeerConnection extends EventSource {
 	/** Messages, oldest first, that wait for the hub's confirmation. */
 	#outbox = [];
 	#outboxTimer;
+	/** Messages, oldest first, that have gone out and that the hub may not have heard. */
+	#unproven = [];
+	/** How many of them the question covers that the hub has been asked. */
+	#askedAbout = 0;
+	#proofTimer;
 	/** messageid → request that waits for its answer */
 	#requests = new Map();
 
@@ -784,7 +801,7 @@ class OkPeerConnection extends EventSource {
 	#onSocketError(socket, event) {
 		const error = event.error ?? event;
 		const text = String(error.message ?? "");
-		if (text.includes("404") || error.code === "ENOTFOUND") {
+		if (/response: 404$|\(404\)/.test(text) || error.code === "ENOTFOUND") {
 			this.dispatchErrorEvent(Object.assign(
 				new Error("E_NOTFOUND (Invalid WebSocket url '" + this.url + "')"), { code: "E_NOTFOUND" }
 			));
@@ -820,6 +837,11 @@ class OkPeerConnection extends EventSource {
 			this.dispatchEvent(new ConnectionEvent("close"));
 			return;
 		}
+		if (this.#state === "opened" && CLOSES_PLANNED.includes(code)) {
+			this.#attempts = -EARLY_ATTEMPTS;
+			// Such a hub has heard everything that was sent before it knew of the end.
+			this.#unproven = [];
+		}
 		this.#reopenLater();
 		if (code === CLOSE_ID_IN_USE) {
 			this.dispatchErrorEvent("E_IDINUSE", "Another connection holds the id '" + this.#id + "'.");
@@ -828,7 +850,8 @@ class OkPeerConnection extends EventSource {
 
 	/**
 	 * The wait grows with each failure and is spread at random, so that the clients of a hub that was
-	 * restarted do not all come back in the same moment.
+	 * restarted do not all come back in the same moment. A hub that was stopped in order has spread them already, so that
+	 * the first waits after that begin at nothing.
 	 */
 	#reopenLater() {
 		clearTimeout(this.#handshakeTimer);
@@ -842,14 +865,33 @@ class OkPeerConnection extends EventSource {
 		this.#outbox = this.#outbox.filter((entry) => !entry.isOwnState);
 		this.#forgetHubRequests();
 		const longest = Math.min(REOPEN_INTERVALS_MAX, 2 ** ++this.#attempts);
-		const wait = this.reopenInterval * (1 + Math.random() * (longest - 1));
+		const shortest = longest > 1 ? 1 : 0;
+		const wait = this.reopenInterval * (shortest + Math.random() * (longest - shortest));
 		this.#reopenTimer = setTimeout(() => this.#connect(), wait);
+		this.#failSentRequests();
+		this.#tellUnproven();
+	}
+
+	/**
+	 * peerhub forgets what a connection has asked when that ends. An original server does not: there the answer may still
+	 * come.
+	 */
+	#failSentRequests() {
+		if (this.#resumeSecret !== undefined) {
+			const waiting = new Set(this.#outbox.map((entry) => entry.request));
+			const sent = [...this.#requests.values()].filter((request) => !waiting.has(request));
+			const explanation = "The connection was lost before the answer came.";
+			sent.forEach((request) => this.#failRequest(request, codedError("E_CONNECTIONLOST", explanation)));
+		}
 	}
 
 	#reopenNow() {
 		this.#attempts = 0;
 		this.#reopenLater();
-		this.#connect();
+		// A listener that heard of what was lost may have closed the connection or opened it anew.
+		if (this.#state === "waiting") {
+			this.#connect();
+		}
 	}
 
 	/** Stops listening to the present socket and lets go of it, whatever state it is in. */
@@ -874,6 +916,7 @@ class OkPeerConnection extends EventSource {
 	}
 
 	#stopTimers() {
+		this.#forgetUnproven();
 		for (const timer of [this.#reopenTimer, this.#handshakeTimer, this.#probeTimer, this.#outboxTimer]) {
 			clearTimeout(timer);
 		}
@@ -1019,6 +1062,7 @@ class OkPeerConnection extends EventSource {
 		this.#retrievePeers();
 		for (const entry of this.#outbox.splice(0)) {
 			this.#writeText(entry.text);
+			this.#remember(entry);
 		}
 	}
 
@@ -1123,12 +1167,13 @@ class OkPeerConnection extends EventSource {
 		}
 		if (this.#state === "opened" && this.readyState === SOCKET_OPEN) {
 			this.#writeText(text);
+			this.#remember({ message, isOwnState, request });
 		}
 		else if (this.#outbox.length >= WAITING_MESSAGES_MAX) {
 			fail(codedError("E_QUEUEFULL", WAITING_MESSAGES_MAX + " messages wait for the connection already."));
 		}
 		else {
-			this.#outbox.push({ text, isOwnState, request, fail, deadline: Date.now() + this.timeout });
+			this.#outbox.push({ text, message, isOwnState, request, fail, deadline: Date.now() + this.timeout });
 			this.#watchOutbox();
 		}
 	}
@@ -1172,6 +1217,53 @@ class OkPeerConnection extends EventSource {
 		catch (error) {
 			this.dispatchErrorEvent(error);
 		}
+	}
+
+	// --- Inside: whether the hub has heard what was sent ---------------------------------------------------
+
+	/** Remembers what has gone out and would be lost without a word: requests end, and own state is told again. */
+	#remember({ message, isOwnState, request }) {
+		if (!this.#params.reportLost || this.#resumeSecret === undefined || isOwnState || request) {
+			return;
+		}
+		this.#unproven.push(message);
+		if (this.#unproven.length > UNPROVEN_MAX) {
+			this.#unproven.shift();
+			this.#askedAbout = Math.max(0, this.#askedAbout - 1);
+		}
+		this.#proofTimer ??= unref(setTimeout(() => this.#askForProof(), PROOF_MS));
+	}
+
+	/**
+	 * The hub works off one message after the other, so what it says to a late one proves the earlier ones. A request to
+	 * nobody is one that it answers itself, at once.
+	 */
+	#askForProof() {
+		const messageid = newId();
+		const proven = () => {
+			this.#unproven.splice(0, this.#askedAbout);
+			this.#askedAbout = 0;
+			this.#proofTimer = this.#unproven.length ? unref(setTimeout(() => this.#askForProof(), PROOF_MS)) : undefined;
+		};
+		this.#askedAbout = this.#unproven.length;
+		this.#requests.set(messageid, { messageid, onResponse: proven, onFailure: proven });
+		this.#writeText(JSON.stringify({ type: "request", messageid, peer: messageid, content: 0 }));
+	}
+
+	/** Tells the application which messages the lost connection may have swallowed. */
+	#tellUnproven() {
+		const messages = this.#forgetUnproven();
+		if (messages.length) {
+			const explanation = messages.length + " messages may not have reached the hub.";
+			this.dispatchErrorEvent(codedError("E_MAYBELOST", explanation, { messages }));
+		}
+	}
+
+	#forgetUnproven() {
+		clearTimeout(this.#proofTimer);
+		this.#proofTimer = undefined;
+		this.#askedAbout = 0;
+		return this.#unproven.splice(0);
 	}
 
 	// --- Inside: requests --------------------------------------------------------------------------------

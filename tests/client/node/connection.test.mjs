@@ -162,6 +162,27 @@ test("peers that came, went or changed meanwhile are told after reopening", (t) 
 	connection.close();
 });
 
+/** A port with the digits of that status was once taken for it. */
+test("an attempt that fails is reported as what it is", (t) => {
+	const { connection, WebSocket, codes, tick } = scripted(t);
+	connection.open();
+	for (const error of [
+		new Error("Unexpected server response: 404"),
+		Object.assign(new Error("getaddrinfo ENOTFOUND hub.example"), { code: "ENOTFOUND" }),
+		Object.assign(new Error("connect ECONNREFUSED 127.0.0.1:40404"), { code: "ECONNREFUSED" }),
+		Object.assign(new Error("connect ETIMEDOUT 127.0.0.1:404"), { code: "ETIMEDOUT" }),
+		new Error("Unexpected server response: 503")
+	]) {
+		const { length } = WebSocket.sockets;
+		WebSocket.last.onerror({ error });
+		WebSocket.last.lose(1006);
+		tick(30000);
+		assert.equal(WebSocket.sockets.length, length + 1);
+	}
+	assert.deepEqual(codes, ["E_NOTFOUND", "E_NOTFOUND", "E_PEERCONNECTION", "E_PEERCONNECTION"]);
+	connection.close();
+});
+
 test("waits between attempts grow from one to ten intervals, are spread, and shrink again after a success", (t) => {
 	const script = scripted(t, { reopenInterval: 1000 });
 	const { connection, WebSocket, tick } = script;
@@ -191,6 +212,170 @@ test("waits between attempts grow from one to ten intervals, are spread, and shr
 	const { length } = WebSocket.sockets;
 	tick(100000);
 	assert.equal(WebSocket.sockets.length, length);
+});
+
+test("after a planned close the first two waits are short and spread from nothing on, but only once it was open", (t) => {
+	const { connection, WebSocket, tick } = scripted(t, { reopenInterval: 1000 });
+	connection.open();
+	let chance = 0;
+	t.mock.method(Math, "random", () => chance);
+	const waitAfterLoss = (code) => {
+		const { length } = WebSocket.sockets;
+		WebSocket.last.lose(code);
+		let waited = 0;
+		for (tick(0); WebSocket.sockets.length === length; waited += 100) {
+			tick(100);
+		}
+		return waited;
+	};
+	for (const code of [1001, 1012]) {
+		WebSocket.last.join();
+		chance = 0;
+		assert.deepEqual([waitAfterLoss(code), waitAfterLoss(1006), waitAfterLoss(1006), waitAfterLoss(1006)], [100, 100, 1000, 1000]);
+		WebSocket.last.join();
+		chance = 1;
+		assert.deepEqual([waitAfterLoss(code), waitAfterLoss(1006), waitAfterLoss(1006), waitAfterLoss(1006)], [500, 1000, 2000, 4000]);
+		// One that goes before it has confirmed has made nobody welcome.
+		WebSocket.last.join();
+		assert.equal(waitAfterLoss(1006), 2000);
+		assert.equal(waitAfterLoss(code), 4000);
+	}
+	connection.close();
+});
+
+test("with peerhub a request whose connection is lost fails at once, and one that was not yet sent waits on", async (t) => {
+	const { connection, WebSocket, codes, tick } = scripted(t);
+	connection.open();
+	WebSocket.last.join({ resume: "secret" });
+	const failures = [];
+	const sent = connection.request({ peer: "x", name: "q", content: 1, timeout: 60000 });
+	connection.request({ peer: ["x", "y"], content: 2, onResponse: assert.fail, onError: (error) => failures.push(error.peer) });
+	WebSocket.last.lose(1006);
+	await assert.rejects(sent, { code: "E_CONNECTIONLOST", peer: "x", requestName: "q" });
+	assert.deepEqual([failures, codes], [["x", "y"], ["E_CONNECTIONLOST", "E_CONNECTIONLOST"]]);
+	const waiting = connection.request({ peer: "x", content: 3, timeout: 60000 });
+	tick(6000);
+	WebSocket.last.join({ resume: "secret" });
+	const [request] = WebSocket.last.sentOfType("request");
+	assert.equal(request.content, 3);
+	WebSocket.last.receive({ type: "response", messageid: request.messageid, peer: "x", content: 4 });
+	assert.equal((await waiting).content, 4);
+	connection.close();
+});
+
+/** A connection that reports what may be lost, with the contents of what was. */
+function reporting(t, resume = "secret") {
+	const script = scripted(t, { reportLost: true });
+	const { connection, WebSocket } = script;
+	const lost = [];
+	connection.on("error", ({ error }) => error.code === "E_MAYBELOST" && lost.push(error.messages.map((message) => message.content)));
+	connection.open();
+	WebSocket.last.join({ resume });
+	const prove = () => {
+		const { messageid, peer } = WebSocket.last.sentOfType("request").at(-1);
+		assert.equal(peer, messageid, "a request to nobody");
+		WebSocket.last.receive({ type: "requestfailed", messageid, peer, content: { code: "E_PEERUNKNOWN" } });
+	};
+	const say = (content) => connection.notify({ peer: "x", content });
+	return { ...script, lost, prove, say };
+}
+
+test("what the hub may not have heard when the connection is lost is reported, if that is wanted", (t) => {
+	const { connection, WebSocket, codes, lost, prove, say, tick } = reporting(t);
+	say(1);
+	tick(500);
+	say(2);
+	prove();
+	connection.respond({ peer: "x", messageid: "m", content: 3 });
+	connection.setProperties({ p: 1 });
+	connection.request({ peer: "x", content: 4, onResponse() {} });
+	WebSocket.last.lose(1006);
+	assert.deepEqual([lost, codes], [[[2, 3]], ["E_CONNECTIONLOST", "E_MAYBELOST"]]);
+	// What waits is not lost, and is remembered once it has gone out.
+	say(5);
+	tick(6000);
+	WebSocket.last.join({ resume: "secret" });
+	tick(400);
+	assert.deepEqual(WebSocket.last.sentOfType("request"), []);
+	WebSocket.last.lose(1006);
+	assert.deepEqual(lost, [[2, 3], [5]]);
+	connection.close();
+});
+
+test("what is proven, what a stopped hub has heard, and what nobody wants to know of is not reported", (t) => {
+	const { connection, WebSocket, lost, prove, say, tick } = reporting(t);
+	say(1);
+	tick(500);
+	prove();
+	tick(30000);
+	assert.equal(WebSocket.last.sentOfType("request").length, 1, "nothing is asked while nothing is sent");
+	WebSocket.last.lose(1006);
+	tick(6000);
+	WebSocket.last.join({ resume: "secret" });
+	say(2);
+	WebSocket.last.lose(1012);
+	tick(6000);
+	WebSocket.last.join({ resume: "secret" });
+	say(3);
+	connection.close();
+	assert.deepEqual(lost, []);
+});
+
+test("without the option, and with an original server, nothing is asked or reported", (t) => {
+	const original = reporting(t, null);
+	original.say(1);
+	original.tick(5000);
+	original.WebSocket.last.lose(1006);
+	assert.deepEqual([original.lost, original.WebSocket.last.sentOfType("request")], [[], []]);
+	original.connection.close();
+	t.mock.timers.reset();
+	const { connection, WebSocket, codes, tick } = scripted(t);
+	connection.open();
+	WebSocket.last.join({ resume: "secret" });
+	connection.notify({ peer: "x", content: 1 });
+	tick(5000);
+	WebSocket.last.lose(1006);
+	assert.deepEqual([codes, WebSocket.last.sentOfType("request")], [[], []]);
+	connection.close();
+});
+
+test("of very many messages the latest are remembered", (t) => {
+	const { connection, WebSocket, lost, prove, say, tick } = reporting(t);
+	say(-1);
+	tick(500);
+	for (let content = 0; content < 10_001; ++content) {
+		say(content);
+	}
+	prove();
+	WebSocket.last.lose(1006);
+	assert.deepEqual([lost[0].length, lost[0][0], lost[0].at(-1)], [10_000, 1, 10_000]);
+	connection.close();
+});
+
+test("whoever closes or opens while he hears of what was lost has his way", (t) => {
+	for (const act of ["close", "open"]) {
+		const { connection, WebSocket, say, tick } = reporting(t);
+		connection.on("error", () => connection[act]());
+		say(1);
+		WebSocket.last.receive({ type: "nudge", content: { interval: 1000 } });
+		const { length } = WebSocket.sockets;
+		tick(8000);
+		assert.equal(WebSocket.sockets.length, length + (act === "open" ? 1 : 0), act);
+		connection.close();
+		t.mock.timers.reset();
+	}
+});
+
+test("with an original server the answer to a request may come over the next connection", async (t) => {
+	const script = scripted(t);
+	script.connection.open();
+	script.WebSocket.last.join();
+	const answer = script.connection.request({ peer: "x", content: 1, timeout: 60000 });
+	const [{ messageid }] = script.WebSocket.last.sentOfType("request");
+	reopen(script).join();
+	script.WebSocket.last.receive({ type: "response", messageid, peer: "x", content: 2 });
+	assert.equal((await answer).content, 2);
+	script.connection.close();
 });
 
 test("every close code but 1000 leads to another attempt", (t) => {

@@ -73,3 +73,34 @@ test("every public member of the original's class is there", options, () => {
 	const missing = members(original()).filter((name) => !members(OkPeerConnection).includes(name));
 	assert.deepEqual(missing, []);
 });
+
+test("an original client comes back under its id when the hub was stopped or killed", options, async (t) => {
+	let hub = await startHub();
+	t.after(() => hub.kill());
+	const Original = original();
+	const leftover = process.listeners("beforeExit");
+	const ann = new Original({ linkageKey: "back", url: hub.url, tags: ["a"], properties: { name: "Ann" }, reopenInterval: 50 });
+	t.after(() => {
+		ann.close();
+		process.listeners("beforeExit").filter((each) => !leftover.includes(each)).forEach((each) => process.off("beforeExit", each));
+	});
+	// In Node its error events are exceptions unless somebody listens.
+	ann.on("error", () => {});
+	const confirmed = next(ann, "confirm");
+	ann.open();
+	await confirmed;
+	const { id } = ann;
+	for (const end of ["SIGTERM", "SIGKILL"]) {
+		const again = next(ann, "confirm");
+		hub.signal(end);
+		await hub.exited;
+		hub = await hub.restart();
+		assert.equal((await again).message.data.peer, id);
+		const witness = new OkPeerConnection({ linkageKey: "back", url: hub.url });
+		const seen = next(witness, "addpeer");
+		witness.open();
+		const { peer } = await seen;
+		witness.close();
+		assert.deepEqual([peer.id, peer.tags, peer.properties], [id, ["a"], { name: "Ann" }]);
+	}
+});

@@ -1,0 +1,121 @@
+//! How much memory all that waits takes, and what goes when it is too much.
+//!
+//! Owns the account of what is kept for slow readers and of what is incomplete: beginnings of messages, lines, requests,
+//! and what has been read and not yet worked off. What several readers share counts once. What a dialect keeps for those who
+//! are absent has bounds of its own.
+
+use super::Socket;
+use super::conn::{Conn, Speech};
+use super::floor::Floor;
+use super::log_limit::limited;
+use super::out_queue::OutQueue;
+use crate::index::ConnKey;
+use log::Level;
+
+impl<S> Conn<S> {
+    /// Bytes of memory that this connection alone keeps for what waits or is incomplete.
+    pub(super) fn held_bytes(&self) -> usize {
+        let begun = match &self.speech {
+            Speech::Http(unfinished) => unfinished.bytes.capacity(),
+            Speech::Dialling(dialling) => dialling.as_ref().map_or(0, |it| it.held_bytes()),
+            Speech::WebSocket { session, .. } => session.held_bytes(),
+            Speech::Lines { lines, .. } => lines.held_bytes(),
+        };
+        let put_off = self.put_off.as_ref().map_or(0, |bytes| bytes.len());
+        let header = self.proxied.as_ref().map_or(0, |it| it.held_bytes());
+        self.out.own_bytes() + put_off + begun + header
+    }
+}
+
+impl<S: Socket> Floor<S> {
+    /// In so many batches at most those are cut off for whom something waits.
+    const BATCHES: usize = 64;
+
+    /// Brings the account up to date with a connection that has been read from or written to.
+    pub(super) fn weigh(&mut self, key: ConnKey) {
+        let conn = &mut self.conns[key.index()];
+        let held_bytes = conn.held_bytes();
+        if held_bytes != conn.weighed_bytes {
+            self.held_bytes += held_bytes;
+            self.held_bytes -= std::mem::replace(&mut conn.weighed_bytes, held_bytes);
+        }
+    }
+
+    /// Forgets what waits for a connection that is over.
+    pub(super) fn drop_queue(&mut self, key: ConnKey) {
+        self.conns[key.index()].out = OutQueue::new();
+        self.weigh(key);
+    }
+
+    /// Bytes of memory of all that waits.
+    pub(super) fn waiting_bytes(&self) -> usize {
+        self.held_bytes + self.frames.shared_bytes()
+    }
+
+    /// Whether so little memory is left that nobody new is let in: less than an eighth.
+    pub(super) fn is_short_of_memory(&self) -> bool {
+        let most = self.config.limits.memory_bytes;
+        self.waiting_bytes() > most - most / 8
+    }
+
+    /// Once in a tick: if what waits is more than may wait, those for whom the most waits are cut off, until a quarter is
+    /// free. O(1) unless memory is short, then O(connections log connections).
+    pub(super) fn relieve(&mut self) {
+        if !self.is_short_of_memory() {
+            return;
+        }
+        self.frames.recount_shared();
+        let most = self.config.limits.memory_bytes;
+        if self.waiting_bytes() <= most {
+            return;
+        }
+        let mut offenders: Vec<(usize, ConnKey)> = self
+            .keys()
+            .map(|key| (self.conns[key.index()].weight(), key))
+            .filter(|&(bytes, _)| bytes > 0)
+            .collect();
+        offenders.sort_unstable_by_key(|&(bytes, key)| (bytes, key.index()));
+        // What is shared is counted anew after each batch, since its last reader frees it.
+        let batch = offenders.len().div_ceil(Self::BATCHES);
+        while self.waiting_bytes() > most - most / 4 && !offenders.is_empty() {
+            for (bytes, key) in offenders.split_off(offenders.len().saturating_sub(batch)) {
+                self.evict(key, bytes);
+            }
+            self.frames.recount_shared();
+        }
+    }
+
+    fn evict(&mut self, key: ConnKey, bytes: usize) {
+        self.census.evicted += 1;
+        limited!(
+            self.memory_log,
+            self.now.monotonic_ms,
+            Level::Warn,
+            "{key} from {} is cut off: the hub is short of memory, and {bytes} bytes wait for it or from it",
+            self.conns[key.index()].remote
+        );
+        self.empty(key);
+        self.kill(key);
+    }
+
+    /// Gives back all that a connection keeps that is about to be over.
+    fn empty(&mut self, key: ConnKey) {
+        let conn = &mut self.conns[key.index()];
+        conn.put_off = None;
+        conn.proxied = None;
+        match &mut conn.speech {
+            Speech::Http(unfinished) => unfinished.bytes = Vec::new(),
+            Speech::Dialling(_) => {}
+            Speech::WebSocket { session, .. } => *session = Default::default(),
+            Speech::Lines { lines, .. } => *lines = Default::default(),
+        }
+        self.drop_queue(key);
+    }
+}
+
+impl<S> Conn<S> {
+    /// Bytes that are there because of this connection, those that it shares among them.
+    fn weight(&self) -> usize {
+        self.held_bytes() + self.out.backlog_bytes() - self.out.own_bytes()
+    }
+}
