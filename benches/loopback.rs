@@ -27,7 +27,7 @@ fn main() -> ExitCode {
     }
     let cpus = Cpus::find().expect("Linux knows its CPUs");
     let all = servers::all(Path::new(env!("CARGO_BIN_EXE_peerhub")));
-    let servers: Vec<Server> = ["peerhub", "limit", "limit-batch"]
+    let servers: Vec<Server> = ["peerhub", "peerhub-tls", "limit", "limit-batch"]
         .into_iter()
         .filter_map(|name| all.iter().find(|server| server.name == name).cloned())
         .collect();
@@ -49,7 +49,13 @@ fn fanout(criterion: &mut Criterion, servers: &[Server], cpus: Option<Cpus>) {
             let (_, room) = opened.get_or_insert_with(|| {
                 let running = server.start(cpus).expect("the server starts");
                 let counts = (SUBSCRIBERS, 1);
-                let room = Room::open(running.address, speech(server), counts, SIZE, UNDER_WAY);
+                let room = Room::open(
+                    running.door.clone(),
+                    speech(server),
+                    counts,
+                    SIZE,
+                    UNDER_WAY,
+                );
                 (running, room.expect("everybody hears"))
             });
             bencher.iter_custom(|count| {
@@ -75,7 +81,7 @@ fn pairs(criterion: &mut Criterion, servers: &[Server], cpus: Option<Cpus>) {
         group.bench_function(id, |bencher| {
             let (_, pairs) = opened.get_or_insert_with(|| {
                 let running = server.start(cpus).expect("the server starts");
-                let pairs = Pairs::open(running.address, speech(server), PAIRS, SIZE);
+                let pairs = Pairs::open(running.door.clone(), speech(server), PAIRS, SIZE);
                 (running, pairs.expect("everybody joins"))
             });
             bencher.iter_custom(|count| {
@@ -93,7 +99,7 @@ fn pairs(criterion: &mut Criterion, servers: &[Server], cpus: Option<Cpus>) {
 }
 
 fn speech(server: &Server) -> Speech {
-    if server.name == "peerhub" {
+    if server.name.starts_with("peerhub") {
         Speech::Ok
     } else {
         Speech::Floor

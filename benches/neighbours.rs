@@ -124,12 +124,12 @@ fn one(
     seconds: u64,
 ) -> Result<([f64; 3], u64), Box<dyn Error>> {
     let running = hub.start(cpus).map_err(|error| error.to_string())?;
-    let mut room = Room::open(running.address, Speech::Ok, (SUBSCRIBERS, 1), SIZE, 1)
+    let mut room = Room::open(running.door.clone(), Speech::Ok, (SUBSCRIBERS, 1), SIZE, 1)
         .map_err(|error| error.to_string())?;
     let over = Arc::new(AtomicBool::new(false));
     let count = Arc::new(AtomicU64::new(0));
     let beside = {
-        let (over, count, address) = (over.clone(), count.clone(), running.address);
+        let (over, count, address) = (over.clone(), count.clone(), running.door.address);
         thread::spawn(move || neighbour.live(address, &over, &count))
     };
     let measured = measure(&mut room, seconds, &count);

@@ -32,6 +32,9 @@
 //! there is to say in the [`Mail`](dialect::Mail) ([`Worlds::hear`](dialect::Worlds::hear)), and in step 8 each text of the
 //! mail is framed once.
 //!
+//! With TLS, `net`'s `tls` stands between the socket and everything else: it opens what step 2 has read, and seals what step 10
+//! writes.
+//!
 //! Steps 4 to 8 finish for one message before the next one starts, so every receiver sees the order in which the hub
 //! accepted. A tick is: wait → read → expire → reap → flush.
 //!
@@ -48,8 +51,13 @@
 //! - *token*: a piece of text that the hub compares and forwards but does not understand
 //! - *tick*: one round of the loop; *turn*: one connection's share of its reading; *loud*: who needs more than one turn for
 //!   what was read
+//! - *sealed*, *plain*: bytes as they are inside TLS and without it; *greeting*: who is in the handshake of TLS
 //! - *span*: a piece of the bytes that a tick has to say; *backlog*: what a socket did not take
 //! - *fault*: a peer's mistake; *condemned*: over, and removed by the next reap
+
+// Tests and fuzz targets share their false sockets, which name the crate as tests do.
+#[cfg(feature = "fuzzing")]
+extern crate self as peerhub;
 
 pub mod config;
 pub mod dialect;

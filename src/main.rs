@@ -4,7 +4,7 @@
 //! 0 stopped in order, 1 failed while running, 2 could not start, 130 stopped at once by a second signal.
 
 use log::{info, warn};
-use peerhub::config::{self, Wish};
+use peerhub::config::{self, Choice, Wish};
 use peerhub::{Config, Ended, Server, Service};
 use std::fmt::Display;
 use std::io::{self, Write};
@@ -55,7 +55,14 @@ fn serve(config: Config, listen_chosen: bool, remarks: &[String]) -> ExitCode {
     info!("peerhub {}", env!("CARGO_PKG_VERSION"));
     for &address in server.local_addrs() {
         info!("listening on {address}");
-        info!("open {} in a browser", config::browser_url(address));
+        info!(
+            "open {} in a browser",
+            config::browser_url(&config, address)
+        );
+    }
+    if config.tls.is_on() {
+        let plaintext = config.tls.plaintext().word();
+        info!("https and wss are spoken; with those who come without TLS it is: {plaintext}");
     }
     for caution in remarks
         .iter()

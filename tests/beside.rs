@@ -20,7 +20,7 @@ use rig::case::{Case, Load};
 use rig::floor::{self, Sends};
 use rig::load::arrivals::{Presence, Visits, idlers};
 use rig::load::stamp::{Found, Stamps};
-use rig::load::{Faults, LoadError, Pairs, Room, Until};
+use rig::load::{Door, Faults, LoadError, Pairs, Room, Until};
 use rig::measure::{Figures, Spans};
 use rig::report::{Report, Row, short};
 use rig::speech::Speech;
@@ -42,19 +42,26 @@ fn floor(sends: Sends) -> SocketAddr {
     address
 }
 
-/// The addresses of the hub and of both floors, and how they are spoken to.
-fn with_each(load: impl Fn(SocketAddr, Speech)) {
-    let hub = talkative_hub();
-    load(hub.address, Speech::Ok);
-    load(floor(Sends::Each), Speech::Floor);
-    load(floor(Sends::Batched), Speech::Floor);
+/// The doors of the hub, without TLS and with it, and of both floors, and how they are spoken to.
+fn with_each(load: impl Fn(Door, Speech)) {
+    let mut config = Config {
+        nudge_interval_ms: 10,
+        ..quiet()
+    };
+    config.tls.self_signed = true;
+    let hub = TestHub::start(config);
+    load(Door::plain(hub.address), Speech::Ok);
+    load(Door::sealed(hub.address), Speech::Ok);
+    for sends in [Sends::Each, Sends::Batched] {
+        load(Door::plain(floor(sends)), Speech::Floor);
+    }
 }
 
 #[test]
 fn everybody_hears_what_is_published() {
-    with_each(|address, speech| {
+    with_each(|door, speech| {
         for (publishers, size, window) in [(1, 128, 1), (1, 16, 64), (3, 70_000, 5)] {
-            let mut room = Room::open(address, speech, (5, publishers), size, window).unwrap();
+            let mut room = Room::open(door.clone(), speech, (5, publishers), size, window).unwrap();
             room.run(Until::Sent(200)).unwrap();
             assert_eq!(room.delivered(), 1_000);
             assert_eq!(room.finish().unwrap(), Faults::default());
@@ -69,8 +76,8 @@ fn everybody_hears_what_is_published() {
 
 #[test]
 fn everybody_hears_what_comes_at_a_rate() {
-    with_each(|address, speech| {
-        let mut room = Room::open(address, speech, (5, 1), 128, 1).unwrap();
+    with_each(|door, speech| {
+        let mut room = Room::open(door.clone(), speech, (5, 1), 128, 1).unwrap();
         let pace = room.pace(1e6);
         room.run_at(pace, 100).unwrap();
         assert_eq!(room.finish().unwrap(), Faults::default());
@@ -80,26 +87,26 @@ fn everybody_hears_what_comes_at_a_rate() {
 
 #[test]
 fn pairs_ask_and_answer() {
-    with_each(|address, speech| {
-        let mut pairs = Pairs::open(address, speech, 7, 300).unwrap();
+    with_each(|door, speech| {
+        let mut pairs = Pairs::open(door, speech, 7, 300).unwrap();
         pairs.run(Until::Sent(100)).unwrap();
         assert_eq!(pairs.answered(), 100);
         assert_eq!(pairs.finish().unwrap(), Faults::default());
     });
     let hub = talkative_hub();
-    let mut pairs = Pairs::open(hub.address, Speech::PeerJs, 7, 300).unwrap();
+    let mut pairs = Pairs::open(Door::plain(hub.address), Speech::PeerJs, 7, 300).unwrap();
     pairs.run(Until::Sent(100)).unwrap();
     assert_eq!(pairs.finish().unwrap(), Faults::default());
 }
 
 #[test]
 fn clients_come_and_go() {
-    with_each(|address, speech| {
-        let mut visits = Visits::new(address, speech, 4).unwrap();
+    with_each(|door, speech| {
+        let mut visits = Visits::new(door.clone(), speech, 4).unwrap();
         visits.run(Until::Sent(50)).unwrap();
         assert_eq!(visits.joined(), 50);
         assert_eq!(visits.finish().unwrap(), Faults::default());
-        let mut crowd = idlers(address, speech).unwrap();
+        let mut crowd = idlers(door, speech).unwrap();
         assert_eq!(crowd.gather(20).unwrap().len(), 20);
         assert_eq!(crowd.lost(), 0);
     });
@@ -107,8 +114,8 @@ fn clients_come_and_go() {
 
 #[test]
 fn each_newcomer_is_announced() {
-    with_each(|address, speech| {
-        let mut presence = Presence::new(address, speech).unwrap();
+    with_each(|door, speech| {
+        let mut presence = Presence::new(door, speech).unwrap();
         assert_eq!(presence.run(20).unwrap(), Faults::default());
         assert_eq!(presence.told(), 190);
     });
@@ -191,7 +198,7 @@ fn faults_are_counted() {
         ),
     ];
     for (lie, expected) in cases {
-        let mut room = Room::open(liar(lie), Speech::Floor, (1, 1), 128, 4).unwrap();
+        let mut room = Room::open(Door::plain(liar(lie)), Speech::Floor, (1, 1), 128, 4).unwrap();
         // All may have arrived before the end of the connection is seen.
         let error = room.run(Until::Sent(5)).err();
         assert!(matches!(error, None | Some(LoadError::Lost { .. })));

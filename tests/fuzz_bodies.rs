@@ -5,6 +5,11 @@ use peerhub::fuzzing;
 use support::Dice;
 
 #[test]
+fn conversations() {
+    exercise("conversations", 150, fuzzing::conversations::run);
+}
+
+#[test]
 fn for_whom_a_proxy_comes() {
     exercise("forwarded", 20_000, fuzzing::forwarded::run);
 }

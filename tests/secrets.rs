@@ -146,7 +146,8 @@ fn no_secret_is_in_what_the_program_prints_about_its_settings() {
     let mut seen = Seen::default();
     let key_flag = format!("--encryption-key={KEY}");
     let typo = format!("--encryption-kee={KEY}");
-    let cases: [(&[&str], &[(&str, &str)], bool); 9] = [
+    type Case<'a> = (&'a [&'a str], &'a [(&'a str, &'a str)], bool);
+    let cases: [Case<'_>; 9] = [
         (&[&good, "--print-config"], &[], true),
         (&[&key_flag, "--print-config"], &[], true),
         (

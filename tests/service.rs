@@ -135,7 +135,7 @@ struct Manager {
 impl Manager {
     fn new(name: &str) -> Manager {
         let folder = Folder::new(name);
-        let socket = UnixDatagram::bind(folder.0.join("notify")).expect("the folder is there");
+        let socket = UnixDatagram::bind(folder.0.join("n")).expect("the folder is there");
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
         Manager { socket, folder }
     }
@@ -143,7 +143,7 @@ impl Manager {
     fn start(&self, flags: &[&str], variables: &[(&str, &str)]) -> Program {
         let mut command = command();
         command.args(["--listen", "127.0.0.1:0"]).args(flags);
-        command.env("NOTIFY_SOCKET", self.folder.0.join("notify"));
+        command.env("NOTIFY_SOCKET", self.folder.0.join("n"));
         command.envs(variables.iter().copied());
         Program::run(command)
     }
@@ -158,7 +158,7 @@ impl Manager {
 
 #[test]
 fn the_manager_is_told_of_the_beginning_the_life_and_the_end() {
-    let manager = Manager::new("service-told");
+    let manager = Manager::new("told");
     let watchdog = [("WATCHDOG_USEC", "20000")];
     let mut program = manager.start(&["--drain-time", "90s"], &watchdog);
     assert_eq!(manager.told(), "READY=1\n");
@@ -190,7 +190,7 @@ fn the_manager_is_told_of_the_beginning_the_life_and_the_end() {
 
 #[test]
 fn without_a_watchdog_there_are_no_signs_of_life_and_without_a_manager_it_serves_too() {
-    let manager = Manager::new("service-no-watchdog");
+    let manager = Manager::new("still");
     let for_another = [("WATCHDOG_USEC", "1000"), ("WATCHDOG_PID", "1")];
     for variables in [&[][..], &for_another] {
         let mut program = manager.start(&["--drain-time", "2s"], variables);
@@ -202,11 +202,11 @@ fn without_a_watchdog_there_are_no_signs_of_life_and_without_a_manager_it_serves
     }
     drop(manager);
 
-    let gone = Manager::new("service-gone");
+    let gone = Manager::new("gone");
     drop(gone.socket);
     let mut command = command();
     command.args(["--listen", "127.0.0.1:0"]);
-    command.env("NOTIFY_SOCKET", gone.folder.0.join("notify"));
+    command.env("NOTIFY_SOCKET", gone.folder.0.join("n"));
     command.env("WATCHDOG_USEC", "20000");
     let mut program = Program::run(command);
     program.wait_for("cannot be told");
@@ -278,7 +278,7 @@ fn the_units_of_the_readme_are_sound() {
     if !Path::new("/usr/bin/systemd-analyze").exists() {
         return;
     }
-    let folder = Folder::new("service-units");
+    let folder = Folder::new("units");
     let program = env!("CARGO_BIN_EXE_peerhub");
     let service = service.replace("/usr/local/bin/peerhub", program);
     let paths = [

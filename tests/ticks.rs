@@ -241,6 +241,35 @@ fn many_pings_in_one_read_are_answered_in_turns() {
     }
 }
 
+/// Pongs once came after everything that was said about the rest of the same read.
+#[test]
+fn a_pong_comes_before_the_answer_to_what_follows_its_ping() {
+    let config = Config {
+        echo: true,
+        ..Config::default()
+    };
+    let mut hub = TestHub::new(config, 1);
+    let mut peer = TestPeer::new(connect(&mut hub), "/echo");
+    peer.say("one");
+    peer.send_frame(0x89, b"first");
+    peer.send_frame(0x01, b"t");
+    peer.send_frame(0x89, b"second");
+    peer.send_frame(0x80, b"wo");
+    peer.send_frame(0x88, &1000_u16.to_be_bytes());
+    settle(&mut hub, [&mut peer]);
+    let text = |text: &str| Heard::Text(text.to_owned());
+    let heard = peer.pump(usize::MAX);
+    let expected = [
+        text("one"),
+        Heard::Pong(b"first".to_vec()),
+        Heard::Pong(b"second".to_vec()),
+        text("two"),
+        Heard::Close(Some(1000), String::new()),
+        Heard::Gone,
+    ];
+    assert_eq!(heard, expected);
+}
+
 /// A channel with 40 subscribers, a watcher of what the hub says to them, and somebody who is about to publish 600 kB.
 fn watched_channel(queue_bytes: usize, window: usize) -> (TestHub, Vec<TestPeer>, TestPeer) {
     let mut config = Config {

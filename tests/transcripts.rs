@@ -366,6 +366,9 @@ impl Stage {
                 format!("{status} {first_line}").trim_end().into()
             }
             Heard::Gone => "gone".into(),
+            Heard::Binary(_) | Heard::Bytes(_) => {
+                unreachable!("nobody in a talk is sent bytes")
+            }
         };
         self.compare(expected, &got, unix_ms)
             .map_err(|what| format!("expected: {expected}\n  got:      {got}\n  {what}"))

@@ -384,6 +384,42 @@ fn a_bad_header_faults_before_its_payload() {
     }
 }
 
+/// A text whose first or only frame trickles in: the first of them that cannot be UTF-8 is the last that is read, wherever it
+/// lies between the pieces in which the text is looked at.
+#[test]
+fn a_text_that_trickles_in_is_no_longer_read_than_it_is_utf_8() {
+    for (good, bad) in [
+        ("", &b"\xff"[..]),
+        ("\u{3ba}\u{1f79}\u{3c3}\u{3bc}\u{3b5}", b"\xf4\x90"),
+        (&"\u{1f600}x".repeat(300), b"\xed\xa0"),
+        (&"a".repeat(510), b"\xe2\x28"),
+    ] {
+        let payload = [good.as_bytes(), bad, b"\x80 and so on"].concat();
+        let (whole, fragment) = (frame(FIN | TEXT, &payload), frame(TEXT, &payload));
+        let header_bytes = whole.len() - payload.len();
+        let end = header_bytes + good.len() + bad.len();
+        let steps = [1, 2, 3, 7, 512, end].into_iter();
+        for (step, bytes) in steps.flat_map(|step| [(step, &whole), (step, &fragment)]) {
+            let mut session = Session::default();
+            let parser = Parser::new(MESSAGE_BYTES_MAX);
+            let mut fed_bytes = 0;
+            let fault = loop {
+                let chunk = &bytes[fed_bytes..bytes.len().min(fed_bytes + step)];
+                fed_bytes += chunk.len();
+                if let Some(heard) = feed(&mut session, parser, chunk, &mut Vec::new()).pop() {
+                    break heard.expect_err("no message is whole");
+                }
+            };
+            assert_eq!(fault.close_code, 1007);
+            assert!(fed_bytes >= end && fed_bytes < end + step, "{step}");
+            assert_eq!(session.held_bytes(), 0);
+        }
+        let binary = frame(FIN | BINARY, &payload);
+        let chunks: Vec<&[u8]> = binary.chunks(7).collect();
+        assert_eq!(talk(&chunks).0.len(), 1, "binary frames may hold anything");
+    }
+}
+
 #[test]
 fn a_fault_does_not_reach_the_next_session() {
     let parser = Parser::new(MESSAGE_BYTES_MAX);

@@ -200,7 +200,7 @@ fn one(
         Err(error) => return Some(Err(error.to_string())),
     };
     let figures = measure(
-        running.address,
+        running.door.clone(),
         running.pid(),
         speech,
         server.load(case),

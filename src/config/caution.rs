@@ -14,9 +14,11 @@ pub fn cautions(config: &Config, bound: &[SocketAddr]) -> Vec<String> {
         .map(SocketAddr::to_string)
         .collect();
     if !open.is_empty() {
+        let addresses = open.join(" and ");
         if !is_guarded(config) {
-            let addresses = open.join(" and ");
-            lines.push(format!("open to the network: whoever reaches {addresses} can join, and the text on the wire is not encrypted; nothing is set against that (--allow-origin)"));
+            lines.push(format!("open to the network: whoever reaches {addresses} can join, and the text on the wire is not encrypted; nothing is set against that (--allow-origin, --tls-cert)"));
+        } else if config.tls.is_on() && !config.tls.encrypts_all() {
+            lines.push(format!("open to the network: who comes to {addresses} without TLS is served too, and that text is not encrypted (--plaintext)"));
         }
         if config.debout {
             lines.push("open to the network: the debug stream (--debout) shows every client what the others send".to_owned());
@@ -54,21 +56,27 @@ pub fn cautions(config: &Config, bound: &[SocketAddr]) -> Vec<String> {
 /// The URL to open in a browser on this machine, for an address that the server listens on.
 ///
 /// ```
-/// let url = |address: &str| peerhub::config::browser_url(address.parse().unwrap());
-/// assert_eq!(url("127.0.0.1:3007"), "http://127.0.0.1:3007/");
-/// assert_eq!(url("0.0.0.0:3007"), "http://localhost:3007/");
-/// assert_eq!(url("[::1]:80"), "http://[::1]:80/");
+/// let mut config = peerhub::Config::default();
+/// let url = |config: &_, address: &str| peerhub::config::browser_url(config, address.parse().unwrap());
+/// assert_eq!(url(&config, "127.0.0.1:3007"), "http://127.0.0.1:3007/");
+/// assert_eq!(url(&config, "0.0.0.0:3007"), "http://localhost:3007/");
+/// config.tls.self_signed = true;
+/// assert_eq!(url(&config, "[::1]:80"), "https://[::1]:80/");
 /// ```
-pub fn browser_url(address: SocketAddr) -> String {
+pub fn browser_url(config: &Config, address: SocketAddr) -> String {
+    let scheme = match config.tls.is_on() {
+        true => "https",
+        false => "http",
+    };
     if address.ip().is_unspecified() {
-        return format!("http://localhost:{}/", address.port());
+        return format!("{scheme}://localhost:{}/", address.port());
     }
-    format!("http://{address}/")
+    format!("{scheme}://{address}/")
 }
 
 /// Whether something is set that keeps strangers out, or what is said to those for whom it is.
 fn is_guarded(config: &Config) -> bool {
-    !config.allowed_origins.is_empty()
+    !config.allowed_origins.is_empty() || config.tls.is_on()
 }
 
 fn is_loopback(ip: IpAddr) -> bool {
@@ -77,6 +85,7 @@ fn is_loopback(ip: IpAddr) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Plaintext;
     use super::*;
 
     fn told(config: &Config, bound: &str, word: &str) -> bool {
@@ -109,6 +118,14 @@ mod tests {
             assert!(!told(&config, address, "--debout") && !told(&config, address, "--echo"));
         }
         config.allowed_origins = vec!["https://app.example.org".to_owned()];
+        assert_eq!(
+            cautions(&config, &["0.0.0.0:1".parse().unwrap()]),
+            Vec::<String>::new()
+        );
+        config.allowed_origins = Vec::new();
+        config.tls.self_signed = true;
+        assert!(told(&config, "0.0.0.0:1", "--plaintext"));
+        config.tls.plaintext = Plaintext::Redirect;
         assert_eq!(
             cautions(&config, &["0.0.0.0:1".parse().unwrap()]),
             Vec::<String>::new()

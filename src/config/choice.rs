@@ -2,7 +2,7 @@
 //!
 //! Owns the words of each such setting: `Form::Choice` in the table leads here.
 
-use super::{Excess, ProxyProtocol, Scope};
+use super::{Excess, Plaintext, ProxyProtocol, Scope};
 use std::fmt::Debug;
 
 /// A value that has one of a few words.
@@ -47,5 +47,6 @@ macro_rules! words {
 words! {
     Scope { Hub = "hub", Linkage = "linkage" }
     ProxyProtocol { Off = "off", Accept = "accept", Require = "require" }
+    Plaintext { Serve = "serve", Refuse = "refuse", Redirect = "redirect" }
     Excess { Delay = "delay", Drop = "drop", Close = "close" }
 }

@@ -26,6 +26,7 @@ mod render;
 mod settings;
 mod stop;
 mod table;
+mod tls;
 mod value;
 mod word;
 
@@ -40,6 +41,7 @@ pub use render::{markdown_table, toml_text};
 pub use settings::{Form, Group, Range, Setting};
 pub use stop::Stop;
 pub use table::SETTINGS;
+pub use tls::{Plaintext, Tls};
 pub use word::Word;
 
 use std::fmt;
@@ -66,6 +68,8 @@ pub struct Config {
     pub trusted_proxies: Vec<String>,
     /// Whether those proxies begin their connections with a header of the PROXY protocol.
     pub proxy_protocol: ProxyProtocol,
+    /// TLS.
+    pub tls: Tls,
     /// The passphrase that user ids are encrypted with; none lets user ids out as they came.
     pub encryption_key: Option<String>,
     /// Passphrases that they were encrypted with before: what was is still recognised, and encrypted anew.
@@ -88,7 +92,7 @@ pub struct Config {
     pub request_timeout_ms: u64,
     /// The longest time that a request may ask for, ms.
     pub request_timeout_max_ms: u64,
-    /// Time a new connection has to send a whole HTTP head, ms.
+    /// Time a new connection has to send a whole HTTP head, and before it to finish the handshake of TLS, ms.
     pub handshake_timeout_ms: u64,
     /// Time that an HTTP connection may stay open between two requests, ms.
     pub http_idle_timeout_ms: u64,
@@ -285,6 +289,7 @@ impl Default for Config {
             allowed_origins: Vec::new(),
             trusted_proxies: Vec::new(),
             proxy_protocol: ProxyProtocol::Off,
+            tls: Tls::default(),
             encryption_key: None,
             encryption_keys_old: Vec::new(),
             debout: false,

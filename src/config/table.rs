@@ -43,6 +43,35 @@ pub const SETTINGS: &[Setting] = &[
         common: false,
     },
     Setting {
+        name: "tls-cert",
+        group: Group::Serving,
+        help: "PEM file with the certificate chain for https and wss; read again on SIGHUP and when it changes",
+        form: Form::Maybe(|config| &mut config.tls.cert, word::FILE),
+        common: true,
+    },
+    Setting {
+        name: "tls-key",
+        group: Group::Serving,
+        help: "PEM file with the private key of tls-cert, unless it is in the same file",
+        form: Form::Maybe(|config| &mut config.tls.key, word::FILE),
+        common: true,
+    },
+    Setting {
+        name: "tls-self-signed",
+        group: Group::Serving,
+        help: "Makes a certificate at start for https and wss, for development: clients must be told to trust it",
+        form: Form::Switch(|config| &mut config.tls.self_signed),
+        common: false,
+    },
+    Setting {
+        name: "plaintext",
+        group: Group::Serving,
+        help: "What becomes of those who come without TLS while there is a certificate: they are served as well, are told to \
+               come with TLS, or are sent to https",
+        form: Form::Choice(|config| &mut config.tls.plaintext),
+        common: false,
+    },
+    Setting {
         name: "encryption-key",
         group: Group::Serving,
         help: "Passphrase that user ids are encrypted with; if a file of that name exists, its trimmed content is the \
@@ -425,7 +454,7 @@ pub const SETTINGS: &[Setting] = &[
     Setting {
         name: "handshake-timeout",
         group: Group::Times,
-        help: "Time that a new connection has to send a whole HTTP head",
+        help: "Time that a new connection has to send a whole HTTP head, and before it to finish the handshake of TLS",
         form: Form::Time(
             |config| &mut config.handshake_timeout_ms,
             Range::of(1, HOUR_MS),
@@ -796,6 +825,7 @@ mod tests {
             include_str!("dialects.rs"),
             include_str!("rates.rs"),
             include_str!("stop.rs"),
+            include_str!("tls.rs"),
         );
         let table = include_str!("table.rs");
         for (opening, prefix) in [
@@ -807,6 +837,7 @@ mod tests {
             ("pub struct NetPeer {", "config.netpeer."),
             ("pub struct Peero {", "config.peero."),
             ("pub struct Stop {", "config.stop."),
+            ("pub struct Tls {", "config.tls."),
         ] {
             let (_, body) = structs
                 .split_once(opening)
@@ -818,7 +849,7 @@ mod tests {
                 .collect();
             assert!(fields.len() > 1, "{fields:?}");
             let parts = [
-                "limits", "rates", "peerjs", "relay", "netpeer", "peero", "stop",
+                "limits", "rates", "peerjs", "relay", "netpeer", "peero", "stop", "tls",
             ];
             for field in fields.into_iter().filter(|field| !parts.contains(field)) {
                 let place = format!("&mut {prefix}{field}");

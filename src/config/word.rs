@@ -201,7 +201,7 @@ mod tests {
 
     #[test]
     fn words_and_what_they_refuse() {
-        let cases: [Case<'_>; 8] = [
+        let cases: [Case<'_>; 9] = [
             (
                 &KEY,
                 &[
@@ -229,6 +229,15 @@ mod tests {
             ),
             (&NAME, &[(" hub ", "hub"), ("ä b", "ä b")], &["", "  "]),
             (&FILE, &[("/a b/c", "/a b/c")], &[""]),
+            (
+                &DROPPABLE,
+                &[
+                    ("nudges", "nudges"),
+                    (" Debout", "debout"),
+                    ("none", "none"),
+                ],
+                &["", "presence", "nudges debout"],
+            ),
             (
                 &JSON,
                 &[

@@ -3,6 +3,7 @@
 //! Owns: turning arbitrary bytes into operations, and the naive models that the real containers are compared with.
 //! Must not: be reachable without the feature `fuzzing`, or reach into private state: what a user could not see is not
 //! compared. Each `run` panics when container and model disagree.
+pub mod conversations;
 pub mod forwarded;
 pub mod http_head;
 pub mod hub_commands;
@@ -16,11 +17,15 @@ pub mod peerjs_inbound;
 pub mod peerjs_realm;
 pub mod peero_inbound;
 pub mod peero_lobby;
+mod phrases;
 pub mod proxied;
 pub mod relay_inbound;
 pub mod relay_node;
 pub mod wheel_ops;
 pub mod ws_bytes;
+
+#[path = "../../tests/support/mod.rs"]
+mod support;
 
 /// Bytes read as choices. When they run out, [`Tape::next`] says so and every other choice is 0, so that a cut-off input
 /// is still a valid one and small inputs stay small.

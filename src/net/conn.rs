@@ -7,6 +7,7 @@ use super::Socket;
 use super::dialling::Dialling;
 use super::out_queue::OutQueue;
 use super::proxied::Proxied;
+use super::tls::Tls;
 use super::watch::Watch;
 use crate::dialect::Member;
 use crate::index::{Key, PeerKey, TimerKey};
@@ -17,6 +18,8 @@ use std::net::IpAddr;
 #[derive(Debug)]
 pub(super) struct Conn<S> {
     pub(super) socket: S,
+    /// What is between the socket and everything else, if it came with TLS.
+    pub(super) tls: Option<Box<Tls>>,
     pub(super) out: OutQueue,
     pub(super) speech: Speech,
     pub(super) life: Life,
@@ -126,6 +129,7 @@ impl<S: Socket> Conn<S> {
     pub(super) fn new(socket: S, remote: IpAddr) -> Conn<S> {
         Conn {
             socket,
+            tls: None,
             out: OutQueue::new(),
             speech: Speech::Http(Unfinished {
                 is_first: true,
@@ -198,8 +202,24 @@ impl<S: Socket> Conn<S> {
         }
     }
 
+    /// Whether the handshake of its TLS is under way.
+    pub(super) fn is_handshaking(&self) -> bool {
+        self.tls.as_ref().is_some_and(|tls| tls.is_handshaking())
+    }
+
+    /// Bytes that earlier ticks could not write, sealed and not.
+    pub(super) fn waiting_bytes(&self) -> usize {
+        let sealed_bytes = self.tls.as_ref().map_or(0, |tls| tls.unsent_bytes());
+        self.out.backlog_bytes() + sealed_bytes
+    }
+
+    /// Whether something waits for the socket.
+    pub(super) fn has_unwritten(&self) -> bool {
+        !self.out.is_empty() || self.tls.as_ref().is_some_and(|tls| tls.has_unsent())
+    }
+
     /// Whether its end must come by itself if nothing happens any more, so that it has a deadline. For checks. A WebSocket
-    /// that is open has one if the hub pings; messages and lines that are unfinished are watched apart.
+    /// that is open has one if the hub pings. What has begun and must end in time is watched apart.
     pub(super) fn needs_timer(&self, pings: bool) -> bool {
         match (self.life, &self.speech) {
             (Life::Dead, _) => false,

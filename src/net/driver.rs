@@ -4,6 +4,7 @@
 //! The only file that polls and reads the clock. Each socket is registered once, for both directions.
 
 use super::alarm::Alarm;
+use super::certificates::Certificates;
 use super::dialling::Dial;
 use super::entropy::Entropy;
 use super::keeper::Keeper;
@@ -17,7 +18,7 @@ use crate::hub::Millis;
 use log::{Level, debug, info};
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token, Waker};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook_mio::v1_0::Signals;
 use std::fmt;
 use std::io;
@@ -55,6 +56,7 @@ pub struct Server {
     resolver: Resolver,
     keeper: Keeper,
     service: Service,
+    certificates: Option<Certificates>,
     /// Accepting rests until then, for want of descriptors.
     accept_again_at: Option<Millis>,
     accept_log: LogLimit,
@@ -125,6 +127,7 @@ impl Server {
             .check()
             .map_err(|error| StartError(error.to_string()))?;
         let keeper = Keeper::open(&mut config)?;
+        let certificates = Certificates::open(&config)?;
         let poll = Poll::new().map_err(no_poll)?;
         let mut listeners = Vec::new();
         let (sockets, are_all) = service.take_sockets();
@@ -161,6 +164,17 @@ impl Server {
         }
         let waker = Arc::new(Waker::new(poll.registry(), WAKER).map_err(no_poll)?);
         let alarm = Alarm::new(poll.registry(), ALARM);
+        let drain_time_ms = config.drain_time_ms;
+        let mut switchboard = Switchboard::new(
+            config,
+            raise_connection_limit(),
+            Entropy::System,
+            now(),
+            monotonic_ms,
+        );
+        if let Some(certificates) = &certificates {
+            switchboard.secure(certificates.current());
+        }
         Ok(Server {
             addresses: listeners.iter().map(|listener| listener.address).collect(),
             listeners,
@@ -173,26 +187,30 @@ impl Server {
             signals: None,
             accept_again_at: None,
             accept_log: LogLimit::default(),
-            drain_time_ms: config.drain_time_ms,
+            drain_time_ms,
             keeper,
             service,
-            switchboard: Switchboard::new(
-                config,
-                raise_connection_limit(),
-                Entropy::System,
-                now(),
-                monotonic_ms,
-            ),
+            certificates,
+            switchboard,
             poll,
         })
     }
 
-    /// From now on SIGINT and SIGTERM stop this hub, as `Stopper::stop` does.
+    /// From now on SIGINT and SIGTERM stop this hub, as `Stopper::stop` does, and SIGHUP has it read its certificate again,
+    /// if that is from a file.
     ///
     /// # Errors
     /// The system's, if it takes no handler.
     pub fn stop_on_signals(&mut self) -> io::Result<()> {
         let mut signals = Signals::new([SIGINT, SIGTERM])?;
+        // Without a file to read, SIGHUP is what it is to any program: the terminal is gone.
+        if self
+            .certificates
+            .as_ref()
+            .is_some_and(Certificates::are_from_files)
+        {
+            signals.add_signal(SIGHUP)?;
+        }
         let readable = Interest::READABLE;
         self.poll
             .registry()
@@ -246,6 +264,10 @@ impl Server {
             }
             self.keeper.write_due(now.monotonic_ms);
             self.service.sign(now.monotonic_ms);
+            let certificates = self.certificates.as_mut();
+            if let Some(tls) = certificates.and_then(|files| files.look(now.monotonic_ms)) {
+                self.switchboard.secure(tls);
+            }
             if let Some(end) = drain_ends {
                 let left = self.switchboard.census().connections;
                 if left == 0 || now.monotonic_ms >= end {
@@ -267,6 +289,9 @@ impl Server {
             self.switchboard.next_tick(),
             self.keeper.next_deadline(),
             self.service.next_deadline(),
+            self.certificates
+                .as_ref()
+                .and_then(Certificates::next_deadline),
             accept_at,
             drain_ends,
         ];
@@ -290,8 +315,15 @@ impl Server {
                 ALARM => self.alarm.rang(),
                 SIGNALS => {
                     let signals = self.signals.as_mut().map(Signals::pending);
-                    for _ in signals.into_iter().flatten() {
-                        self.stopper.stop();
+                    for signal in signals.into_iter().flatten() {
+                        match (signal, &mut self.certificates) {
+                            (SIGHUP, Some(certificates)) => {
+                                if let Some(tls) = certificates.reload() {
+                                    self.switchboard.secure(tls);
+                                }
+                            }
+                            _ => self.stopper.stop(),
+                        }
                     }
                 }
                 Token(token) if LISTENERS - token < self.addresses.len() => {

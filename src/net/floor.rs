@@ -13,7 +13,8 @@ use super::out_queue::{Flushed, Frames, Span};
 use super::rate::Tariff;
 use super::sources::Sources;
 use super::switchboard::{Census, Now};
-use crate::config::{Config, Proxies, plain_words};
+use super::tls::Bench;
+use crate::config::{Config, Plaintext, Proxies, plain_words};
 use crate::dialect::{Lent, Mail, Worlds, ok};
 use crate::hub::event::Outbox;
 use crate::hub::id::{FreshIds, Id};
@@ -24,10 +25,12 @@ use crate::web::{HubStatus, Web};
 use crate::wheel::Wheel;
 use crate::wire::frame;
 use log::{Level, debug};
+use rustls::server::ServerConfig;
 use slab::Slab;
 use std::collections::VecDeque;
 use std::io;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 /// Everything that a message may touch while it is worked on.
 #[derive(Debug)]
@@ -47,6 +50,12 @@ pub(super) struct Floor<S> {
     /// Whose word is taken for whom they come.
     pub(super) proxies: Proxies,
     pub(super) wheel: Wheel<Due>,
+    /// What connections that begin with TLS need; none if they cannot.
+    pub(super) tls: Option<Arc<ServerConfig>>,
+    /// What becomes of those who come without TLS.
+    pub(super) plaintext: Plaintext,
+    /// Where bytes are while they are sealed and opened.
+    pub(super) bench: Bench,
     pub(super) frames: Frames,
     /// Where an event becomes text before it becomes a frame.
     pub(super) text: Vec<u8>,
@@ -458,11 +467,20 @@ impl<S: Socket> Floor<S> {
             return self.drop_queue(key);
         }
         let most = self.config.limits.queue_bytes;
-        let waited_bytes = conn.out.backlog_bytes();
+        let waited_bytes = conn.waiting_bytes();
         let flushed = if conn.write_blocked {
             Ok(conn.out.keep(&self.frames, most))
         } else {
-            conn.out.flush(&self.frames, most, &mut conn.socket)
+            match &mut conn.tls {
+                None => conn.out.flush(&self.frames, most, &mut conn.socket),
+                Some(tls) => tls.flush(
+                    &mut conn.out,
+                    &self.frames,
+                    most,
+                    &mut conn.socket,
+                    &mut self.bench,
+                ),
+            }
         };
         match flushed {
             Ok(Flushed::Empty) if waited_bytes == 0 => self.all_written(key),
@@ -487,7 +505,7 @@ impl<S: Socket> Floor<S> {
                 // Who takes its last bytes slowly, but takes them, has time for the rest.
                 let is_ending =
                     matches!(conn.life, Life::Leaving | Life::Parting | Life::Lingering);
-                if is_ending && conn.out.backlog_bytes() < waited_bytes {
+                if is_ending && conn.waiting_bytes() < waited_bytes {
                     self.arm(key, self.config.close_timeout_ms);
                 }
             }
@@ -512,13 +530,21 @@ impl<S: Socket> Floor<S> {
             | Life::Refused
             | Life::Leaving
             | Life::Closing
-            | Life::Dead => {}
-            Life::Parting => self.kill(key),
-            Life::Lingering => {
-                if conn.socket.finish().is_err() {
-                    self.kill(key);
+            | Life::Dead => return,
+            Life::Parting | Life::Lingering => {}
+        }
+        if let Some(tls) = &mut conn.tls {
+            match tls.take_leave(&mut conn.socket) {
+                Ok(true) => {}
+                Ok(false) => {
+                    conn.write_blocked = true;
+                    return;
                 }
+                Err(error) => return self.lose(key, &plain_words(&error)),
             }
+        }
+        if conn.life == Life::Parting || conn.socket.finish().is_err() {
+            self.kill(key);
         }
     }
 

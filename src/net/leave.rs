@@ -184,7 +184,7 @@ impl<S: Socket> Floor<S> {
                     if !unfinished.bytes.is_empty() || conn.put_off.is_some() || conn.readable {
                         continue;
                     }
-                    match conn.out.is_empty() {
+                    match conn.out.is_empty() && conn.tls.is_none() {
                         true => self.kill(key),
                         false => self.end_after_writing(key, Life::Lingering),
                     }

@@ -7,6 +7,8 @@ use super::Socket;
 use super::conn::{Life, Party, Speech};
 use super::floor::Floor;
 use super::switchboard::Switchboard;
+use crate::config::Plaintext;
+use crate::dialect::netpeer;
 use crate::hub::command::PeerFault;
 use crate::index::ConnKey;
 use crate::wire::{LineTooLong, Lines};
@@ -97,6 +99,9 @@ impl<S: Socket> Floor<S> {
         let member = self.with_worlds(|worlds, lent| worlds.join_lines(arrival, lent));
         self.enter(key, member);
         self.charge_for_joining(key);
+        if self.conns[key.index()].tls.is_none() && self.plaintext != Plaintext::Serve {
+            self.overrun(key, netpeer::without_tls());
+        }
     }
 
     /// A line has outgrown a bound: nothing more is heard on this connection.

@@ -23,7 +23,8 @@ impl<S> Conn<S> {
         };
         let put_off = self.put_off.as_ref().map_or(0, |bytes| bytes.len());
         let header = self.proxied.as_ref().map_or(0, |it| it.held_bytes());
-        self.out.own_bytes() + put_off + begun + header
+        let sealed = self.tls.as_ref().map_or(0, |tls| tls.held_bytes());
+        self.out.own_bytes() + put_off + begun + header + sealed
     }
 }
 

@@ -14,10 +14,12 @@
 //! - `talk` — WebSocket messages in; `lines` — messages in without WebSocket; `request` — plain HTTP
 //! - `dialling` — connections that the hub opens itself; `resolver` — names of hosts looked up meanwhile
 //! - `fanout` — the hub's events out; `mail` — what the worlds have to say, out
+//! - `tls` — what is between a socket and everything else; `certificates` — where its keys come from
 //! - `keeper` — what survives a restart; `entropy` — random bytes; `log_limit` — floods in the log
 //! - `service` — the service manager: sockets that it hands over, what it is told
 
 mod alarm;
+mod certificates;
 mod conn;
 mod dialling;
 mod driver;
@@ -40,6 +42,7 @@ mod service;
 mod sources;
 mod switchboard;
 mod talk;
+mod tls;
 mod turns;
 mod watch;
 

@@ -188,11 +188,6 @@ impl OutQueue {
         self.backlog.as_ref().map_or(0, |backlog| backlog.bytes)
     }
 
-    /// Those of them that are in memory of the queue's own.
-    pub(super) fn own_bytes(&self) -> usize {
-        self.backlog.as_ref().map_or(0, |backlog| backlog.own_bytes)
-    }
-
     /// Panics if something of the tick is left, or the backlog does not know its size. For tests, between two ticks.
     pub(super) fn check(&self) {
         assert!(
@@ -204,11 +199,16 @@ impl OutQueue {
             assert!(waiting.clone().all(|waiting| !waiting.is_empty()));
             let bytes: usize = waiting.map(|waiting| waiting.len()).sum();
             assert_eq!(bytes, backlog.bytes);
+            assert!(bytes > 0, "an empty backlog is none");
             let own = backlog.segments.iter().filter(|segment| !segment.is_shared);
             let own_bytes: usize = own.map(|segment| segment.waiting.len()).sum();
             assert_eq!(own_bytes, backlog.own_bytes);
-            assert!(bytes > 0, "an empty backlog is none");
         }
+    }
+
+    /// Those of them that are in memory of the queue's own.
+    pub(super) fn own_bytes(&self) -> usize {
+        self.backlog.as_ref().map_or(0, |backlog| backlog.own_bytes)
     }
 
     /// Writes what waits, oldest first, as much as the socket takes; the rest becomes backlog. One call to the system,

@@ -135,6 +135,12 @@ impl<S: Socket> Floor<S> {
         bytes: &[u8],
     ) -> Result<Outcome, HttpFault> {
         let refused = self.conns[key.index()].life == Life::Refused || self.draining;
+        if self.conns[key.index()].tls.is_none()
+            && let Some(response) = Web::without_tls(self.plaintext, head)
+        {
+            self.respond_to(key, head, response, false);
+            return Ok(Outcome::Over);
+        }
         let upgrade = head.upgrade();
         if refused && !matches!(upgrade, Upgrade::No)
             || self.conns[key.index()].life == Life::Refused

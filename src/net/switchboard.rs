@@ -13,6 +13,7 @@ use super::log_limit::LogLimit;
 use super::out_queue::Frames;
 use super::rate::Tariff;
 use super::sources::Sources;
+use super::tls::{Bench, Tls};
 use super::turns::Turns;
 use crate::config::{Config, Proxies};
 use crate::dialect::ok::{self, user_id::UserIdCipher};
@@ -25,10 +26,12 @@ use crate::planted;
 use crate::web::Web;
 use crate::wheel::Wheel;
 use crate::wire::Parser;
+use rustls::server::ServerConfig;
 use slab::Slab;
 use std::collections::VecDeque;
 use std::hash::RandomState;
 use std::net::{IpAddr, Ipv6Addr};
+use std::sync::Arc;
 
 /// The present, as the driver sees it once in each tick.
 #[derive(Clone, Copy, Debug)]
@@ -138,6 +141,9 @@ impl<S: Socket> Switchboard<S> {
                 reader: ok::Reader::new(limits.clone(), cipher),
                 writer: ok::Writer::new(config.remote_address, limits.queue_bytes),
                 web: Web::new(env!("CARGO_PKG_VERSION"), clock, &config),
+                tls: None,
+                plaintext: config.tls.plaintext(),
+                bench: Bench::default(),
                 proxies: Proxies::new(&config.trusted_proxies)
                     .expect("checked settings hold no bad proxies"),
                 connections_max: limits.connections.min(connections_max).min(Hub::CAPACITY),
@@ -180,6 +186,13 @@ impl<S: Socket> Switchboard<S> {
                 config,
             },
         }
+    }
+
+    /// From now on connections that begin with TLS are served with this certificate; those that are there keep theirs.
+    pub fn secure(&mut self, tls: Arc<ServerConfig>) {
+        let bytes = self.input.len().max(Tls::PLAIN_BYTES_MAX);
+        self.input.resize(bytes, 0);
+        self.floor.tls = Some(tls);
     }
 
     /// Begins a tick.
@@ -294,6 +307,7 @@ impl<S: Socket> Switchboard<S> {
                 peers += 1;
             }
             members += usize::from(matches!(conn.party(), Party::Member(_)));
+            assert_eq!(conn.held_bytes(), conn.weighed_bytes);
             self.check_conn(ConnKey::at(index), conn);
             let listed = self.turns.has(ConnKey::at(index)) || conn.rests();
             assert!(
@@ -305,7 +319,9 @@ impl<S: Socket> Switchboard<S> {
             .conns
             .iter()
             .filter_map(|(_, conn)| conn.put_off.as_ref());
-        let put_off_bytes_max = Turns::put_off_bytes_max(floor.conns.len(), self.input.len());
+        let sealed_conns = floor.conns.iter().filter(|(_, conn)| conn.tls.is_some());
+        let put_off_bytes_max = Turns::put_off_bytes_max(floor.conns.len(), self.input.len())
+            + sealed_conns.count() * Tls::PLAIN_BYTES_MAX;
         assert!(put_off.map(|bytes| bytes.len()).sum::<usize>() <= put_off_bytes_max);
         assert_eq!(peers, floor.hub.peer_count(), "a peer has one connection");
         assert_eq!(members, floor.worlds.member_count(), "nor has a member two");
@@ -338,19 +354,20 @@ impl<S: Socket> Switchboard<S> {
         let floor = &self.floor;
         conn.out.check();
         assert!(conn.out.backlog_bytes() <= floor.config.limits.queue_bytes);
-        assert_eq!(conn.held_bytes(), conn.weighed_bytes);
         assert_eq!(
             conn.dirty,
             floor.dirty.contains(&key),
             "who is to be flushed is listed"
         );
         assert!(
-            conn.out.is_empty() || conn.write_blocked || conn.dirty,
+            !conn.has_unwritten() || conn.write_blocked || conn.dirty,
             "who has something left waits for an edge"
         );
         match floor.wheel.get(conn.timer) {
-            Some(Due::Own(owner)) => assert_eq!(*owner, key, "a deadline has one owner"),
-            Some(other) => panic!("the deadline of {key} is for {other:?}"),
+            Some(Due::Own(owner)) => assert_eq!(*owner, key, "a deadline is its connection's own"),
+            Some(Due::Rested(_) | Due::Slow(_) | Due::Late(_)) => {
+                panic!("a deadline is not what is watched apart")
+            }
             None => assert!(conn.timer.is_none(), "a deadline that has passed is gone"),
         }
         assert!(

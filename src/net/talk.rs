@@ -58,9 +58,13 @@ impl<S: Socket> Switchboard<S> {
                     }
                     Ok(Incoming::Unheard) => {
                         floor.metered(key, 0, |floor| floor.cost += HEARD_COST);
+                        floor.reply(key, feed.replies());
                     }
                     Ok(Incoming::Pong) => floor.metered(key, 0, |floor| floor.pong(key)),
-                    Ok(Incoming::Close) => end = Some(Ok(())),
+                    Ok(Incoming::Close) => {
+                        end = Some(Ok(()));
+                        floor.reply(key, feed.replies());
+                    }
                     Err(fault) => end = Some(Err(fault)),
                 }
                 if floor.frames.is_full() {
@@ -82,9 +86,6 @@ impl<S: Socket> Switchboard<S> {
         floor.return_session(key, session);
         if has_begun || floor.conns[key.index()].watch.is_some() {
             floor.watch_message(key, has_begun, has_ended);
-        }
-        if floor.conns[key.index()].takes_messages() && !replies.is_empty() {
-            floor.say(key, |bytes| bytes.extend_from_slice(&replies));
         }
         replies.clear();
         floor.replies = replies;
@@ -115,6 +116,14 @@ impl<S: Socket> Floor<S> {
         if let Speech::WebSocket { session, .. } = &mut conn.speech {
             *session = lent;
         }
+    }
+
+    /// Sends a pong or the answer to a close in its place, before what is said about what has come after it.
+    fn reply(&mut self, key: ConnKey, replies: &mut Vec<u8>) {
+        if self.conns[key.index()].takes_messages() && !replies.is_empty() {
+            self.say(key, |bytes| bytes.extend_from_slice(replies));
+        }
+        replies.clear();
     }
 
     fn party(&self, key: ConnKey) -> Party {

@@ -5,13 +5,14 @@
 
 use super::Socket;
 use super::conn::{Life, Speech};
+use super::floor::Floor;
 use super::proxied::PROXIED_READ_BYTES;
 use super::switchboard::Switchboard;
 use crate::config::plain_words;
 use crate::index::ConnKey;
 use crate::planted;
 use std::collections::VecDeque;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 
 /// Who waits for a turn.
 #[derive(Debug, Default)]
@@ -20,6 +21,8 @@ pub(super) struct Turns {
     pub(super) ready: VecDeque<ConnKey>,
     /// Those whose last read made more work than one turn may.
     loud: VecDeque<ConnKey>,
+    /// Those whose handshake of TLS goes on.
+    greeting: VecDeque<ConnKey>,
 }
 
 impl Turns {
@@ -30,11 +33,13 @@ impl Turns {
 
     /// Whether this connection waits for a turn. O(those who wait); for checks.
     pub(super) fn has(&self, key: ConnKey) -> bool {
-        self.ready.contains(&key) || self.loud.contains(&key)
+        [&self.ready, &self.loud, &self.greeting]
+            .iter()
+            .any(|queue| queue.contains(&key))
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.ready.is_empty() && self.loud.is_empty()
+        self.ready.is_empty() && self.loud.is_empty() && self.greeting.is_empty()
     }
 }
 
@@ -55,6 +60,10 @@ const TICK_COST_MAX: u64 = 16_000_000;
 /// The bounds on what one of many may take of that: enough for a burst to ten thousand receivers; half of it.
 const TURN_COST: std::ops::RangeInclusive<u64> = 250_000..=8_000_000;
 
+/// Work on handshakes of TLS after which the others who greet wait for the next tick, in about a nanosecond: 4 ms. Whoever
+/// is in waits no longer than that for a flood of those who come.
+const GREETING_COST_MAX: u64 = 4_000_000;
+
 /// From so many of the loud on, reads are small: 256 of them keep 32 MiB, a full read buffer each.
 const LOUD_MAX: usize = 256;
 /// Bytes in such a small read: 19,000 connections that all turn out loud keep 76 MiB.
@@ -64,6 +73,11 @@ impl<S: Socket> Switchboard<S> {
     /// Gives everybody his turn. One of the loud goes first, so that they get on whatever the others do; the rest of them
     /// go last, so that the others do not wait for them.
     pub(super) fn read(&mut self) {
+        self.read_in_turns();
+        self.greet();
+    }
+
+    fn read_in_turns(&mut self) {
         let (ready, loud) = (self.turns.ready.len(), self.turns.loud.len());
         let share = TICK_COST_MAX / (ready + loud).max(1) as u64;
         self.floor.cost = 0;
@@ -89,7 +103,28 @@ impl<S: Socket> Switchboard<S> {
         }
     }
 
+    /// Goes on with handshakes: last, and only for so long. At least one gets on in each tick, whatever the others do.
+    fn greet(&mut self) {
+        let cost_max = self.floor.cost + GREETING_COST_MAX;
+        for _ in 0..self.turns.greeting.len() {
+            if let Some(key) = self.turns.greeting.pop_front() {
+                self.serve(key);
+            }
+            if self.floor.cost > cost_max {
+                return;
+            }
+        }
+    }
+
     fn turn(&mut self, key: ConnKey) {
+        let conn = self.floor.conns.get(key.index());
+        match conn.is_some_and(|conn| conn.is_handshaking()) {
+            true => self.turns.greeting.push_back(key),
+            false => self.serve(key),
+        }
+    }
+
+    fn serve(&mut self, key: ConnKey) {
         match self.read_from(key) {
             After::Drained | After::Rests => {}
             After::More => self.turns.ready.push_back(key),
@@ -118,15 +153,13 @@ impl<S: Socket> Switchboard<S> {
             true => most.min(PROXIED_READ_BYTES),
             false => most,
         };
+        if conn.tls.is_some() {
+            let after = self.read_sealed(key, most);
+            self.floor.weigh(key);
+            return after;
+        }
         match conn.socket.read(&mut self.input[..most]) {
-            // Who has asked something and ended his direction still gets his answer.
-            Ok(0) if matches!(conn.speech, Speech::Dialling(_)) => {
-                self.floor.lose(key, &"it has ended the connection");
-            }
-            Ok(0) if !conn.is_of_somebody() && !conn.out.is_empty() => {
-                self.floor.end_after_writing(key, Life::Parting);
-            }
-            Ok(0) => self.floor.kill(key),
+            Ok(0) => self.floor.has_ended(key),
             Ok(bytes) => {
                 // After a short read there is nothing more, unless the end is what came after it.
                 let is_short = bytes < most || planted::bug("read-edge-lost");
@@ -137,11 +170,44 @@ impl<S: Socket> Switchboard<S> {
                 conn.readable = matches!(after, After::More);
                 return self.take_in(key, bytes, after);
             }
-            Err(error) if error.kind() == ErrorKind::WouldBlock => conn.readable = false,
-            Err(error) if error.kind() == ErrorKind::Interrupted => return After::More,
-            Err(error) => self.floor.lose(key, &plain_words(&error)),
+            Err(error) => return self.floor.cannot_read(key, &error),
         }
         After::Drained
+    }
+
+    /// Reads from a connection with TLS: opens what has come, and takes in what was in it.
+    fn read_sealed(&mut self, key: ConnKey, most: usize) -> After {
+        let Switchboard { floor, input, .. } = self;
+        let conn = &mut floor.conns[key.index()];
+        let Some(tls) = &mut conn.tls else {
+            unreachable!("only what came with TLS is sealed");
+        };
+        let opened = match tls.read(&mut conn.socket, most, &mut floor.bench, input) {
+            Ok(opened) => opened,
+            Err(error) => return floor.cannot_read(key, &error),
+        };
+        floor.cost += opened.cost;
+        let after = match opened.is_drained && !conn.read_closed && !opened.is_end {
+            true => After::Drained,
+            false => After::More,
+        };
+        conn.readable = matches!(after, After::More) && opened.fault.is_none();
+        if tls.has_unsent() {
+            floor.mark_dirty(key);
+        }
+        if let Some(fault) = opened.fault {
+            floor.break_off_tls(key, &fault);
+            return After::Drained;
+        }
+        match (opened.bytes, opened.is_end) {
+            (0, true) => {
+                self.floor.has_ended(key);
+                After::Drained
+            }
+            (0, false) => after,
+            // The end is met again by the next turn.
+            (bytes, _) => self.take_in(key, bytes, after),
+        }
     }
 
     fn take_in(&mut self, key: ConnKey, bytes: usize, after: After) -> After {
@@ -161,6 +227,10 @@ impl<S: Socket> Switchboard<S> {
         }
         let conn = &self.floor.conns[key.index()];
         if conn.listens() {
+            if self.floor.begins_tls(key, self.input[0]) {
+                self.floor.begin_tls(key, &self.input[..bytes]);
+                return After::More;
+            }
             match conn.speech {
                 Speech::Http(_) => self.take_in_http(key, bytes),
                 Speech::Dialling(_) => self.take_in_answer(key, bytes),
@@ -178,5 +248,31 @@ impl<S: Socket> Switchboard<S> {
             return After::PutOff;
         }
         after
+    }
+}
+
+impl<S: Socket> Floor<S> {
+    /// The other side has ended its direction.
+    fn has_ended(&mut self, key: ConnKey) {
+        let conn = &self.conns[key.index()];
+        // Who has asked something and ended his direction still gets his answer.
+        match conn.speech {
+            Speech::Dialling(_) => self.lose(key, &"it has ended the connection"),
+            Speech::Http(_) | Speech::WebSocket { .. } | Speech::Lines { .. }
+                if !conn.is_of_somebody() && conn.has_unwritten() =>
+            {
+                self.end_after_writing(key, Life::Parting);
+            }
+            Speech::Http(_) | Speech::WebSocket { .. } | Speech::Lines { .. } => self.kill(key),
+        }
+    }
+
+    fn cannot_read(&mut self, key: ConnKey, error: &io::Error) -> After {
+        match error.kind() {
+            ErrorKind::WouldBlock => self.conns[key.index()].readable = false,
+            ErrorKind::Interrupted => return After::More,
+            _ => self.lose(key, &plain_words(error)),
+        }
+        After::Drained
     }
 }

@@ -5,7 +5,7 @@
 //! it has is the function it was built with. Paths and answers are those of PROTOCOLS.md section 1, "HTTP beside it".
 //!
 //! [`Web::answer`] routes; the files are in `assets`, `POST /api` in `api`, `/healthz` in `health`, the list of dialects in
-//! `spoken`; `peerjs` is what clients of PeerJS ask for. Which pages may read an answer, whoever made it, is for `cors` to
+//! `spoken`; `peerjs` is what clients of PeerJS ask for, and `plaintext` what those are told who come without TLS. Which pages may read an answer, whoever made it, is for `cors` to
 //! say.
 
 mod api;
@@ -13,11 +13,12 @@ mod assets;
 mod cors;
 mod health;
 mod peerjs;
+mod plaintext;
 mod spoken;
 
 use std::borrow::Cow;
 
-use crate::config::Config;
+use crate::config::{Config, Plaintext};
 use crate::dialect::{Lent, Lost, Worlds};
 use crate::wire::{Head, Response};
 
@@ -86,6 +87,11 @@ impl Web {
     /// The answer to an upgrade of a PeerJS client that is not where it meant to be.
     pub fn misdirected(lost: &Lost) -> Response {
         peerjs::misdirected(lost)
+    }
+
+    /// The answer to a request, an upgrade or not, that came without TLS; none if it is to be served.
+    pub fn without_tls(plaintext: Plaintext, head: &Head<'_>) -> Option<Response> {
+        plaintext::answer(plaintext, head)
     }
 
     /// Whether the answer to this request depends on its body. The body of any other request is to be read over, or

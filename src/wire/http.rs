@@ -73,10 +73,7 @@ pub fn parse_head(bytes: &[u8], max_bytes: usize) -> Result<Option<(Head<'_>, us
         return if bytes.len() >= max_bytes {
             Err(HttpFault::new(431, "The request head is too large."))
         } else if begins_no_method(bytes) {
-            Err(HttpFault::new(
-                400,
-                "This port speaks HTTP/1.1 without TLS.",
-            ))
+            Err(HttpFault::new(400, "What came is no request of HTTP/1.1."))
         } else {
             Ok(None)
         };

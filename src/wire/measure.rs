@@ -34,8 +34,8 @@ impl Measured {
 pub(super) enum Kind {
     /// A message in one frame.
     Message { is_text: bool },
-    /// The first or a further fragment.
-    Fragment { is_last: bool },
+    /// The first or a further fragment. Only of the first one it is known what the message is.
+    Fragment { is_last: bool, begins_text: bool },
     /// A pong; what it carries matters to nobody.
     Pong,
     /// A ping or a close.
@@ -90,17 +90,20 @@ pub(super) fn measure(
             bytes_left = bytes_left.saturating_sub(so_far_bytes);
             Kind::Fragment {
                 is_last: header.is_final,
+                begins_text: false,
             }
         }
         OpCode::Data(data) => {
             if so_far_bytes.is_some() {
                 return Err(SessionFault::protocol("message within a message"));
             }
+            let is_text = data == Data::Text;
             match header.is_final {
-                true => Kind::Message {
-                    is_text: data == Data::Text,
+                true => Kind::Message { is_text },
+                false => Kind::Fragment {
+                    is_last: false,
+                    begins_text: is_text,
                 },
-                false => Kind::Fragment { is_last: false },
             }
         }
     };

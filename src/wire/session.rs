@@ -112,6 +112,8 @@ pub struct SessionFault {
 struct HalfRead {
     /// The bytes of an incomplete frame.
     frame: Vec<u8>,
+    /// Bytes of its payload that are known to be UTF-8, up to a character's end, if it is a text.
+    utf_8_bytes: usize,
     /// The fragments so far.
     message: Option<Box<Fragments>>,
 }
@@ -228,10 +230,48 @@ impl Session {
 
     /// Takes out the frame that has become whole.
     fn take_frame(&mut self) -> Vec<u8> {
-        let frame = self.half_read.as_mut().map(|open| &mut open.frame);
-        let frame = frame.map(std::mem::take).unwrap_or_default();
+        let Some(open) = &mut self.half_read else {
+            return Vec::new();
+        };
+        open.utf_8_bytes = 0;
+        let frame = std::mem::take(&mut open.frame);
         self.tidy();
         frame
+    }
+
+    /// A text whose first or only frame comes in pieces is looked at piece by piece, so that one that is no UTF-8 ends the
+    /// session as soon as that shows (RFC 6455 section 8.1), and its rest is neither waited for nor kept. Further fragments are
+    /// looked at when they are whole. `measured` is the incomplete frame.
+    fn check_begun_text(&mut self, measured: &Measured) -> Result<(), SessionFault> {
+        let begins_text = match measured.kind {
+            Kind::Message { is_text } => is_text,
+            Kind::Fragment { begins_text, .. } => begins_text,
+            Kind::Pong | Kind::Control => false,
+        };
+        let Some(open) = self.half_read.as_mut().filter(|_| begins_text) else {
+            return Ok(());
+        };
+        let mut piece = [0; 512];
+        loop {
+            let unchecked = &open.frame[measured.payload().start + open.utf_8_bytes..];
+            let piece = &mut piece[..unchecked.len().min(512)];
+            piece.copy_from_slice(&unchecked[..piece.len()]);
+            let mut mask = measured.mask;
+            mask.rotate_left(open.utf_8_bytes % 4);
+            unmask(piece, mask);
+            let is_last = piece.len() == unchecked.len();
+            match std::str::from_utf8(piece) {
+                Ok(_) => open.utf_8_bytes += piece.len(),
+                // A character that is not all there.
+                Err(error) if error.error_len().is_none() => {
+                    open.utf_8_bytes += error.valid_up_to()
+                }
+                Err(_) => return Err(SessionFault::NOT_UTF_8),
+            }
+            if is_last {
+                return Ok(());
+            }
+        }
     }
 
     /// Gives the box back if nothing is in it any more.
@@ -289,6 +329,11 @@ impl<'a> Feed<'a> {
         Some(incoming)
     }
 
+    /// What is to be sent in reply to what has come so far and was not taken from here yet.
+    pub fn replies(&mut self) -> &mut Vec<u8> {
+        self.replies
+    }
+
     /// Stops after the message that came last. Tells how many bytes at the end of the input are left, which the caller
     /// feeds again later; the session keeps its place. O(1).
     pub fn pause(mut self) -> usize {
@@ -312,9 +357,12 @@ impl<'a> Feed<'a> {
                 let frame = self.take_input(measured.frame_bytes);
                 self.read_frame(frame, &measured).map(Some)
             }
-            Some(_) | None => {
+            measured => {
                 let rest = self.take_input(self.input.len());
                 self.session.keep(rest);
+                if let Some(measured) = &measured {
+                    self.session.check_begun_text(measured)?;
+                }
                 Ok(None)
             }
         }
@@ -338,7 +386,13 @@ impl<'a> Feed<'a> {
             .map_or(usize::MAX, |measured| measured.frame_bytes - kept_bytes);
         let taken = self.take_input(missing_bytes.min(self.input.len()));
         self.session.keep(taken);
-        Ok(measured.filter(|_| taken.len() == missing_bytes))
+        match measured {
+            Some(measured) if taken.len() < missing_bytes => {
+                self.session.check_begun_text(&measured)?;
+                Ok(None)
+            }
+            measured => Ok(measured),
+        }
     }
 
     /// Reads the frame that has become whole.
@@ -384,7 +438,7 @@ impl<'a> Feed<'a> {
             unread: frame,
             replies: self.replies,
         };
-        let read = if let Kind::Fragment { is_last } = measured.kind {
+        let read = if let Kind::Fragment { is_last, .. } = measured.kind {
             let half_read = self.session.half_read.get_or_insert_default();
             let message = half_read
                 .message

@@ -152,6 +152,11 @@ impl Wire {
         !self.0.borrow().arrived.is_empty()
     }
 
+    /// Whether the hub has written something that was not received.
+    pub fn has_written(&self) -> bool {
+        !self.0.borrow().written.is_empty()
+    }
+
     /// How many bytes the hub has ever read.
     pub fn read_bytes(&self) -> u64 {
         self.0.borrow().read_bytes

@@ -8,6 +8,7 @@ use super::memory_socket::{MemorySocket, Wire};
 use peerhub::Config;
 use peerhub::net::{Census, ConnKey, Dial, Entropy, Now, Readiness, Switchboard};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 /// The time at which every test begins, ms since 1970: in September 2026.
 pub const BEGIN_UNIX_MS: u64 = 1_790_000_000_000;
@@ -43,6 +44,11 @@ impl TestHub {
             ticks: 0,
             wires: Vec::new(),
         }
+    }
+
+    /// Serves those who begin with TLS.
+    pub fn secure(&mut self, tls: Arc<rustls::ServerConfig>) {
+        self.switchboard.secure(tls);
     }
 
     /// Connects from an address; none if the hub lets nobody in, not even to tell him so.

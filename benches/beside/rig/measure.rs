@@ -3,10 +3,9 @@
 use super::case::Load;
 use super::gauge::{self, Gauge, Used};
 use super::load::arrivals::{self, Presence, Visits};
-use super::load::{Faults, LoadError, Pairs, Room, Until};
+use super::load::{Door, Faults, LoadError, Pairs, Room, Until};
 use super::speech::Speech;
 use hdrhistogram::Histogram;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 /// How long things take.
@@ -59,7 +58,7 @@ pub struct Figures {
 /// # Errors
 /// If the load cannot be made. What went wrong with single deliveries is in the figures.
 pub fn measure(
-    address: SocketAddr,
+    door: Door,
     pid: u32,
     speech: Speech,
     load: Load,
@@ -72,7 +71,7 @@ pub fn measure(
             window,
             publishers,
         } => {
-            let mut room = Room::open(address, speech, (n, publishers), size, window)?;
+            let mut room = Room::open(door, speech, (n, publishers), size, window)?;
             room.run(Until::Passed(spans.warm_up))?;
             let (gauge, before) = (Gauge::read(pid)?, room.delivered());
             room.forget_times();
@@ -91,7 +90,7 @@ pub fn measure(
             size,
             per_second,
         } => {
-            let mut room = Room::open(address, speech, (n, 1), size, 1)?;
+            let mut room = Room::open(door, speech, (n, 1), size, 1)?;
             let pace = room.pace(per_second as f64);
             let count_in = |span: Duration| (span.as_secs_f64() * per_second as f64).ceil() as u64;
             room.run_at(pace, count_in(spans.warm_up))?;
@@ -108,7 +107,7 @@ pub fn measure(
             })
         }
         Load::Pairs { pairs, size } => {
-            let mut pairs = Pairs::open(address, speech, pairs, size)?;
+            let mut pairs = Pairs::open(door, speech, pairs, size)?;
             pairs.run(Until::Passed(spans.warm_up))?;
             let (gauge, before) = (Gauge::read(pid)?, pairs.answered());
             pairs.forget_times();
@@ -123,7 +122,7 @@ pub fn measure(
             })
         }
         Load::Connect { at_once } => {
-            let mut visits = Visits::new(address, speech, at_once)?;
+            let mut visits = Visits::new(door, speech, at_once)?;
             visits.run(Until::Passed(spans.warm_up))?;
             let (gauge, before) = (Gauge::read(pid)?, visits.joined());
             visits.forget_times();
@@ -137,9 +136,9 @@ pub fn measure(
                 ..figures(used, joined, visits.finish()?)
             })
         }
-        Load::Idle { n } => idle(address, pid, speech, n, spans),
+        Load::Idle { n } => idle(door, pid, speech, n, spans),
         Load::Presence { n } => {
-            let mut presence = Presence::new(address, speech)?;
+            let mut presence = Presence::new(door, speech)?;
             let gauge = Gauge::read(pid)?;
             let faults = presence.run(n)?;
             let used = gauge.used(pid)?;
@@ -155,13 +154,13 @@ pub fn measure(
 
 /// What clients cost that do nothing. One is there before the rest, so that what is set up once does not count.
 fn idle(
-    address: SocketAddr,
+    door: Door,
     pid: u32,
     speech: Speech,
     count: usize,
     spans: Spans,
 ) -> Result<Figures, LoadError> {
-    let mut crowd = arrivals::idlers(address, speech)?;
+    let mut crowd = arrivals::idlers(door, speech)?;
     crowd.gather(1)?;
     crowd.idle(spans.still)?;
     let empty_bytes = gauge::resident_bytes(pid)? as f64;

@@ -7,6 +7,7 @@
 use super::case::{Case, Load};
 use super::floor::{self, Sends};
 use super::gauge;
+use super::load::Door;
 use super::speech::Speech;
 use rustix::process::{Pid, Signal, kill_process};
 use socket2::{Domain, Protocol, Socket, Type};
@@ -31,6 +32,8 @@ pub struct Server {
 enum Make {
     Floor(Sends),
     Peerhub(PathBuf),
+    /// The same with TLS.
+    SealedPeerhub(PathBuf),
     /// One of our scripts, under Node or under Bun.
     NodeWs,
     Bun,
@@ -89,6 +92,7 @@ pub fn all(peerhub: &Path) -> Vec<Server> {
         named("limit", Make::Floor(Sends::Each)),
         named("limit-batch", Make::Floor(Sends::Batched)),
         named("peerhub", Make::Peerhub(peerhub.to_owned())),
+        named("peerhub-tls", Make::SealedPeerhub(peerhub.to_owned())),
         named("bun", Make::Bun),
         named("node-ws", Make::NodeWs),
         named("ok-peerhub", Make::Original),
@@ -118,10 +122,12 @@ impl Server {
                 Load::Pairs { .. } | Load::Connect { .. } | Load::Idle { .. } => None,
             },
             Make::Floor(Sends::Each) => Some(Speech::Floor),
-            Make::Peerhub(_) if case.is_peerjs => Some(Speech::PeerJs),
+            Make::Peerhub(_) | Make::SealedPeerhub(_) if case.is_peerjs => Some(Speech::PeerJs),
             Make::PeerServer => case.is_peerjs.then_some(Speech::PeerJs),
             _ if case.is_peerjs => None,
-            Make::Peerhub(_) | Make::NodeWs | Make::Bun => Some(Speech::Ok),
+            Make::Peerhub(_) | Make::SealedPeerhub(_) | Make::NodeWs | Make::Bun => {
+                Some(Speech::Ok)
+            }
             Make::Original => {
                 let count = self.load(case).client_count();
                 (count <= 1 + ORIGINAL_CLIENTS_MOST).then_some(Speech::Ok)
@@ -154,7 +160,9 @@ impl Server {
         };
         match &self.make {
             Make::Floor(_) => None,
-            Make::Peerhub(path) => (!path.exists()).then(|| format!("{}", path.display())),
+            Make::Peerhub(path) | Make::SealedPeerhub(path) => {
+                (!path.exists()).then(|| format!("{}", path.display()))
+            }
             Make::NodeWs => npm("ws"),
             Make::Bun => match bun() {
                 Some(_) => None,
@@ -183,7 +191,7 @@ impl Server {
         };
         match &self.make {
             Make::Floor(_) => None,
-            Make::Peerhub(path) => said(path, "--version"),
+            Make::Peerhub(path) | Make::SealedPeerhub(path) => said(path, "--version"),
             Make::NodeWs => node("ws"),
             Make::Bun => Some(format!("Bun {}", said(&bun()?, "--version")?)),
             Make::PeerServer => node("peer"),
@@ -216,7 +224,10 @@ impl Server {
         }
         let mut running = Running {
             child: child?,
-            address,
+            door: match self.make {
+                Make::SealedPeerhub(_) => Door::sealed(address),
+                _ => Door::plain(address),
+            },
             _folder: folder,
         };
         let begun = Instant::now();
@@ -246,10 +257,13 @@ impl Server {
                 };
                 command.args([FLOOR, sends, &address.to_string()]);
             }
-            Make::Peerhub(path) => {
+            Make::Peerhub(path) | Make::SealedPeerhub(path) => {
                 command = Command::new(path);
                 command.args(["--listen", &address.to_string()]);
                 command.args(["--peerjs-concurrent-limit", "100000"]);
+                if matches!(self.make, Make::SealedPeerhub(_)) {
+                    command.arg("--tls-self-signed");
+                }
             }
             Make::NodeWs => {
                 command = Command::new("node");
@@ -315,7 +329,7 @@ impl From<io::Error> for StartError {
 /// A server that runs. Ended when dropped.
 pub struct Running {
     child: Child,
-    pub address: SocketAddr,
+    pub door: Door,
     _folder: Folder,
 }
 

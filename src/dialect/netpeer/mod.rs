@@ -28,3 +28,10 @@ mod mesh;
 mod outbound;
 
 pub use mesh::{Mesh, MeshStatus};
+
+use crate::hub::command::PeerFault;
+
+/// What is wrong with a host that comes without TLS to a hub that wants it.
+pub fn without_tls() -> PeerFault {
+    PeerFault::new("E_PLAINTEXT", "Come with TLS.")
+}

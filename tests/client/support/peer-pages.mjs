@@ -21,16 +21,17 @@ export const versions = [
 	{ name: "2.0.0-beta.3", script: "peerjs-2.0.0-beta.3/dist/peerjs.min.js", raw: "none" }
 ].map((version) => ({ hasHeartbeats: true, hasKey: true, binaryUtf8: "binary-utf8", ...version }));
 
-/** A browser with a false camera and microphone, and the server of its pages: {page(version), close()}. */
-export async function startPages() {
+/** A browser with a false camera and microphone, and the server of its pages: {browser, page(version), close()}. */
+export async function startPages(moreFlags = []) {
 	const served = createServer(serve).listen(0, "127.0.0.1");
 	const [browser] = await Promise.all([
-		startBrowser(["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream", "--allow-loopback-in-peer-connection"]),
+		startBrowser(["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream", "--allow-loopback-in-peer-connection", ...moreFlags]),
 		once(served, "listening")
 	]);
 	const origin = `http://127.0.0.1:${served.address().port}`;
 	const free = [];
 	return {
+		browser,
 		/** A tab, in a context of its own, with this version of the client; it is left empty when the test ends. */
 		async page(test, version) {
 			const page = free.pop() ?? await newTab(browser);

@@ -2,10 +2,9 @@
 
 use super::crowd::{Crowd, Heard};
 use super::room::{histogram, nanos};
-use super::{Faults, LoadError, PATIENCE, Until};
+use super::{Door, Faults, LoadError, PATIENCE, Until};
 use crate::rig::speech::{Manner, Speech};
 use hdrhistogram::Histogram;
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 /// How clients come that have nothing to do with one another, each in a linkage of its own.
@@ -33,9 +32,9 @@ impl Visits {
     ///
     /// # Errors
     /// If there is no poll to be had.
-    pub fn new(address: SocketAddr, speech: Speech, at_once: usize) -> Result<Visits, LoadError> {
+    pub fn new(door: Door, speech: Speech, at_once: usize) -> Result<Visits, LoadError> {
         Ok(Visits {
-            crowd: Crowd::new(address, speech, ALONE, 0)?,
+            crowd: Crowd::new(door, speech, ALONE, 0)?,
             at_once: at_once as u64,
             opened: 0,
             joined: 0,
@@ -132,8 +131,8 @@ impl Visits {
 ///
 /// # Errors
 /// If there is no poll to be had.
-pub fn idlers(address: SocketAddr, speech: Speech) -> Result<Crowd, LoadError> {
-    Crowd::new(address, speech, ALONE, 0)
+pub fn idlers(door: Door, speech: Speech) -> Result<Crowd, LoadError> {
+    Crowd::new(door, speech, ALONE, 0)
 }
 
 /// One client after the other joins one linkage, and those who are there are told of each.
@@ -152,14 +151,14 @@ impl Presence {
     ///
     /// # Errors
     /// If there is no poll to be had.
-    pub fn new(address: SocketAddr, speech: Speech) -> Result<Presence, LoadError> {
+    pub fn new(door: Door, speech: Speech) -> Result<Presence, LoadError> {
         let manner = Manner {
             together: true,
             announced: true,
             addressed: false,
         };
         Ok(Presence {
-            crowd: Crowd::new(address, speech, manner, 0)?,
+            crowd: Crowd::new(door, speech, manner, 0)?,
             next: Vec::new(),
             told: 0,
             faults: Faults::default(),

@@ -1,6 +1,7 @@
 //! One client: its socket, what it has not read whole yet, and what it has not written yet.
 
-use super::frame;
+use super::stream::Stream;
+use super::{Door, frame};
 use crate::rig::speech::Newcomer;
 use mio::net::TcpStream;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
@@ -19,7 +20,7 @@ pub(super) enum Stage {
 }
 
 pub(super) struct Client {
-    pub(super) stream: TcpStream,
+    pub(super) stream: Stream,
     pub(super) stage: Stage,
     pub(super) newcomer: Newcomer,
     /// The beginning of a frame.
@@ -38,7 +39,7 @@ const CONNECTIONS_PER_ADDRESS: usize = 20_000;
 
 impl Client {
     /// Begins to connect; `place` is among those that are there.
-    pub(super) fn new(address: SocketAddr, place: usize, newcomer: Newcomer) -> io::Result<Client> {
+    pub(super) fn new(door: &Door, place: usize, newcomer: Newcomer) -> io::Result<Client> {
         let socket = Socket::new(
             Domain::IPV4,
             Type::STREAM.nonblocking(),
@@ -52,12 +53,12 @@ impl Client {
             let source = SocketAddr::from(([127, 0, high, low], 0));
             socket.bind(&SockAddr::from(source))?;
         }
-        match socket.connect(&SockAddr::from(address)) {
+        match socket.connect(&SockAddr::from(door.address)) {
             Err(error) if error.raw_os_error() != Some(IN_PROGRESS) => return Err(error),
             _ => {}
         }
         Ok(Client {
-            stream: TcpStream::from_std(socket.into()),
+            stream: Stream::new(TcpStream::from_std(socket.into()), door.tls.as_ref()),
             stage: Stage::Connecting,
             newcomer,
             half_frame: Vec::new(),
@@ -81,6 +82,9 @@ impl Client {
 
     /// Sends what the socket takes.
     pub(super) fn flush(&mut self) -> io::Result<()> {
+        if !self.blocked {
+            self.blocked = !self.stream.send()?;
+        }
         while !self.out.is_empty() && !self.blocked {
             match self.stream.write(&self.out) {
                 Ok(count) if count == self.out.len() => self.out.clear(),

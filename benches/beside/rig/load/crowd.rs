@@ -5,12 +5,11 @@
 
 use super::client::{Client, Stage};
 use super::stamp::{Found, Stamps};
-use super::{LoadError, PATIENCE, frame};
+use super::{Door, LoadError, PATIENCE, frame};
 use crate::rig::speech::{Letter, Manner, Newcomer, Packet, Speech, Step};
 use mio::{Events, Interest, Poll, Token};
 use slab::Slab;
 use std::io::{ErrorKind, Read};
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 /// The clients. A client is named by its place, which is used again when it has left.
@@ -23,7 +22,7 @@ pub struct Crowd {
     heard_count: usize,
     clients: Slab<Client>,
     unflushed: Vec<usize>,
-    address: SocketAddr,
+    door: Door,
     speech: Speech,
     manner: Manner,
     stamps: Stamps,
@@ -63,7 +62,7 @@ impl Crowd {
     /// # Errors
     /// If there is no poll to be had.
     pub fn new(
-        address: SocketAddr,
+        door: Door,
         speech: Speech,
         manner: Manner,
         size: usize,
@@ -75,7 +74,7 @@ impl Crowd {
             heard_count: 0,
             clients: Slab::new(),
             unflushed: Vec::new(),
-            address,
+            door,
             speech,
             manner,
             stamps: Stamps::new(size),
@@ -113,10 +112,10 @@ impl Crowd {
         self.opened += 1;
         let entry = self.clients.vacant_entry();
         let place = entry.key();
-        let client = entry.insert(Client::new(self.address, place, newcomer)?);
+        let client = entry.insert(Client::new(&self.door, place, newcomer)?);
         let interest = Interest::READABLE | Interest::WRITABLE;
         let registry = self.poll.registry();
-        registry.register(&mut client.stream, Token(place), interest)?;
+        registry.register(&mut client.stream.socket, Token(place), interest)?;
         Ok(place)
     }
 
@@ -188,7 +187,7 @@ impl Crowd {
                 if client.stage == Stage::Connecting {
                     client.stage = Stage::Upgrading;
                     let (target, more) = self.speech.target(&client.newcomer);
-                    let address = self.address;
+                    let address = self.door.address;
                     let request =
                         format!("GET {target} HTTP/1.1\r\nHost: {address}\r\n{REQUEST}{more}\r\n");
                     client.out.extend_from_slice(request.as_bytes());
@@ -225,6 +224,8 @@ impl Crowd {
     ) -> Result<(), LoadError> {
         while let Some(client) = self.clients.get_mut(place) {
             let kept = client.half_frame.len();
+            // One read of a stream with TLS is one record.
+            let is_sealed = client.stream.is_sealed();
             if buffer.len() < kept + READ_BYTES {
                 buffer.resize(kept + READ_BYTES, 0);
             }
@@ -241,7 +242,7 @@ impl Crowd {
             client.half_frame.clear();
             let filled = kept + count == buffer.len();
             self.take_in(place, &buffer[..kept + count], heard)?;
-            if !filled && !closes {
+            if !filled && !closes && !is_sealed {
                 return Ok(());
             }
         }

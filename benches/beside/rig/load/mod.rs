@@ -11,16 +11,41 @@ mod frame;
 mod pairs;
 mod room;
 pub mod stamp;
+mod stream;
 
 pub use pairs::Pairs;
 pub use room::Room;
 
+use rustls::ClientConfig;
 use std::fmt;
 use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How long nothing may happen before a load gives up.
 pub const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Where a server is, and how it is entered.
+#[derive(Clone)]
+pub struct Door {
+    pub address: SocketAddr,
+    /// With TLS, if there is something here.
+    pub tls: Option<Arc<ClientConfig>>,
+}
+
+impl Door {
+    /// Without TLS.
+    pub fn plain(address: SocketAddr) -> Door {
+        Door { address, tls: None }
+    }
+
+    /// With TLS, whoever the server says that it is; each connection with a handshake of its own.
+    pub fn sealed(address: SocketAddr) -> Door {
+        let tls = Some(stream::credulous());
+        Door { address, tls }
+    }
+}
 
 /// How long a load goes on.
 #[derive(Clone, Copy)]

@@ -2,10 +2,9 @@
 
 use super::crowd::{Crowd, Heard};
 use super::room::{histogram, nanos};
-use super::{Faults, LoadError, PATIENCE, Until};
+use super::{Door, Faults, LoadError, PATIENCE, Until};
 use crate::rig::speech::{Manner, Speech};
 use hdrhistogram::Histogram;
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 /// Clients in twos: the even one of a pair asks the odd one after it.
@@ -48,7 +47,7 @@ impl Pairs {
     /// # Errors
     /// If not all do.
     pub fn open(
-        address: SocketAddr,
+        door: Door,
         speech: Speech,
         pair_count: usize,
         size: usize,
@@ -58,7 +57,7 @@ impl Pairs {
             addressed: true,
             announced: false,
         };
-        let mut crowd = Crowd::new(address, speech, manner, size)?;
+        let mut crowd = Crowd::new(door, speech, manner, size)?;
         let places = crowd.gather(2 * pair_count)?;
         assert!(places.into_iter().eq(0..2 * pair_count));
         let first_of = |pair| Asked {

@@ -4,10 +4,9 @@
 //! open one a message goes when it is due, whatever has become of the others, so that a server that lags is not spared.
 
 use super::crowd::{Crowd, Heard};
-use super::{Faults, LoadError, PATIENCE, Until};
+use super::{Door, Faults, LoadError, PATIENCE, Until};
 use crate::rig::speech::{Manner, Speech};
 use hdrhistogram::Histogram;
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 /// Subscribers of one channel, and those who publish to it, in turn.
@@ -75,7 +74,7 @@ impl Room {
     /// # Errors
     /// If not all come in, or not all hear.
     pub fn open(
-        address: SocketAddr,
+        door: Door,
         speech: Speech,
         (subscriber_count, publisher_count): (usize, usize),
         size: usize,
@@ -85,7 +84,7 @@ impl Room {
             together: true,
             ..Manner::default()
         };
-        let mut crowd = Crowd::new(address, speech, manner, size)?;
+        let mut crowd = Crowd::new(door, speech, manner, size)?;
         let subscribers = crowd.gather(subscriber_count)?;
         assert!(subscribers.into_iter().eq(0..subscriber_count));
         for subscriber in 0..subscriber_count {
