@@ -5,6 +5,7 @@ mod support;
 mod tls;
 
 use peerhub::Config;
+use peerhub::config::ProxyProtocol;
 use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, ClientConnection};
 use std::io::{ErrorKind, Read, Write};
@@ -366,4 +367,29 @@ fn tls_begins_with_the_first_byte_or_not_at_all() {
     wire.arrive(usize::MAX);
     hub.settle(|_| false);
     assert!(wire.receive(usize::MAX).starts_with(b"HTTP/1.1 400 "));
+}
+
+/// A proxy that passes TLS on says before it for whom.
+#[test]
+fn a_header_of_the_proxy_protocol_goes_before_tls() {
+    let issued = Issued::new();
+    let config = client_config(&[&issued], &[&TLS13], &[]);
+    for header_bytes in [0, 1, 20, 1_000] {
+        let config_of_hub = Config {
+            trusted_proxies: vec![ANYWHERE.to_string()],
+            proxy_protocol: ProxyProtocol::Require,
+            ..echoing()
+        };
+        let mut hub = secured(config_of_hub, &issued);
+        let wire = hub.connect(ANYWHERE, 1 << 20).unwrap();
+        wire.send(b"PROXY TCP4 198.51.100.7 192.0.2.1 50000 443\r\n");
+        wire.arrive(header_bytes);
+        hub.settle(|_| false);
+        let mut client = Client::new(&config, wire);
+        converse(&mut hub, &mut client, "hello", |wire| {
+            let flies = wire.is_flying();
+            wire.arrive(usize::MAX);
+            flies
+        });
+    }
 }

@@ -9,7 +9,7 @@ use super::{Choice, Config};
 use std::net::SocketAddr;
 
 /// One setting.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Setting {
     /// The flag without its dashes, which is also the key in the file: `nudge-interval`.
     pub name: &'static str,
@@ -49,7 +49,7 @@ pub enum Group {
 }
 
 /// What a setting's values look like, and its place in a [`Config`].
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub enum Form {
     /// True or false.
     Switch(fn(&mut Config) -> &mut bool),

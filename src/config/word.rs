@@ -7,7 +7,7 @@ use super::proxies::Proxies;
 use super::value::quote;
 
 /// What one text of a setting looks like.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Word {
     /// What stands for it in the help.
     pub placeholder: &'static str,

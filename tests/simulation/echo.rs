@@ -39,7 +39,7 @@ impl Callers {
                 return;
             }
             1 => {
-                peer.say_in_pieces(&text, 1 + padding / 3);
+                peer.say_in_pieces(&text, 1 + text.len() / 4);
                 caller.pongs.push_back(b"between".to_vec());
             }
             _ => {

@@ -54,6 +54,11 @@ impl World {
             }
         }
         self.say_something(number);
+        if self.is_metered {
+            // How much of it is heard, and when, is for the rates to say.
+            self.doubt(number);
+            (self.clients[number].mute, self.clients[number].hangs) = (true, true);
+        }
     }
 
     /// Everybody asks at once, all answers are due at the same time, and none comes.

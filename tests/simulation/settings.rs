@@ -5,7 +5,7 @@
 use super::{CONNECTIONS_MAX, PROBE_MS_MAX, REQUEST_MS_MAX, actions, guests, peerjs, relay};
 use crate::support::Dice;
 use peerhub::Config;
-use peerhub::config::{Limits, NetPeer, PeerJs, Peero, Relay, Scope};
+use peerhub::config::{Excess, Limits, NetPeer, PeerJs, Peero, Rates, Relay, Scope, Stop};
 
 /// Settings that all parts of the simulation can live with.
 pub(crate) fn draw(dice: &mut Dice) -> Config {
@@ -20,10 +20,17 @@ pub(crate) fn draw(dice: &mut Dice) -> Config {
         request_timeout_max_ms: REQUEST_MS_MAX,
         handshake_timeout_ms: 2_000,
         http_idle_timeout_ms: one_of(dice, [700, 30_000]),
+        message_timeout_ms: one_of(dice, [1_000, 30_000]),
+        soft_queue_time_ms: 1_000,
         close_timeout_ms: 500,
         drain_time_ms: 1_000,
+        stop: Stop {
+            returns: dice.chance(50),
+            ..Stop::default()
+        },
         read_buffer_bytes: one_of(dice, [200, 4_096, 128 << 10]),
         limits: limits(dice),
+        rates: rates(dice),
         peerjs: peerjs(dice),
         relay: relay(dice),
         netpeer: netpeer(dice),
@@ -38,6 +45,8 @@ fn limits(dice: &mut Dice) -> Limits {
         connections_per_address: one_of(dice, [0, 0, 2]),
         message_bytes: actions::MESSAGE_BYTES_MAX,
         queue_bytes: one_of(dice, [64 << 10, 1 << 20]),
+        soft_queue_bytes: one_of(dice, [0, 8_000, 1 << 20]),
+        memory_bytes: one_of(dice, [200_000, 1 << 30, 1 << 30]),
         tags: actions::TAGS_MAX,
         properties_bytes: actions::PROPERTIES_BYTES_MAX,
         channels: actions::CHANNELS_MAX,
@@ -45,6 +54,17 @@ fn limits(dice: &mut Dice) -> Limits {
         json_depth: actions::JSON_DEPTH_MAX,
         body_bytes: one_of(dice, [1_000, 64 << 10]),
         ..Config::default().limits
+    }
+}
+
+/// Rates that only a flood exceeds.
+fn rates(dice: &mut Dice) -> Rates {
+    Rates {
+        messages: one_of(dice, [0, 0, 20_000]),
+        address_connections: one_of(dice, [0, 0, 4]),
+        burst_ms: 500,
+        excess: one_of(dice, [Excess::Delay, Excess::Drop, Excess::Close]),
+        ..Rates::default()
     }
 }
 

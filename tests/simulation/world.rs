@@ -25,6 +25,8 @@ pub(crate) struct World {
     pub(crate) dice: Dice,
     pub(crate) scope: Scope,
     pub(crate) debout: bool,
+    /// A flood is more than the rates allow.
+    pub(crate) is_metered: bool,
     /// Publications and notifications by serial number.
     pub(crate) said: BTreeMap<u64, Said>,
     pub(crate) requests: BTreeMap<String, Asked>,
@@ -134,8 +136,8 @@ impl World {
             Heard::Close(code, reason) => {
                 let code = code.expect("the hub gives a reason for closing");
                 let known = matches!(code, 1000 | 1001 | 1002 | 1007 | 1009 | 1012 | 4409 | 4410);
-                // Garbage may be the beginning of a message that never ends.
-                let late = code == 1008 && self.clients[number].mute;
+                // Garbage may be the beginning of a message that never ends, and a flood more than is allowed.
+                let late = matches!(code, 1008 | 4429) && self.clients[number].mute;
                 assert!(known || late, "{code} {reason}");
                 self.clients[number].farewell = Some(code);
             }

@@ -105,7 +105,8 @@ impl Reader {
     /// A user id as others may see it; none if it is the sealed form of another one.
     pub fn shown_user_id(&self, user_id: &str) -> Option<String> {
         match &self.cipher {
-            Some(cipher) => Some(cipher.seal(user_id)).filter(|sealed| *sealed != user_id),
+            Some(cipher) if cipher.open(user_id).is_some() => None,
+            Some(cipher) => Some(cipher.seal(user_id)),
             None => Some(user_id.to_owned()),
         }
     }
