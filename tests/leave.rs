@@ -366,3 +366,23 @@ fn talk(peers: &mut [TestPeer], dice: &mut Dice) {
         ));
     }
 }
+
+/// What an echo heard while it took leave once came back after its close frame.
+#[test]
+fn an_echo_says_nothing_after_its_close_frame() {
+    let config = Config {
+        echo: true,
+        ..quiet()
+    };
+    let mut hub = TestHub::new(config, 1);
+    let mut peer = connect(&mut hub, "/echo");
+    settle(&mut hub, [&mut peer]);
+    assert!(peer.pump(usize::MAX).is_empty());
+    hub.drain();
+    settle(&mut hub, [&mut peer]);
+    peer.say("late");
+    peer.say_binary(b"later");
+    settle(&mut hub, [&mut peer]);
+    // `TestPeer` lets nothing follow a close frame.
+    assert!(closed_with(&peer.pump(usize::MAX), 1001));
+}

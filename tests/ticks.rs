@@ -566,3 +566,22 @@ fn a_body_that_waits_for_word_is_called_for() {
     let both = told(&mut hub, &format!("{head}{body}"));
     assert!(both.starts_with("HTTP/1.1 200 OK\r\n"), "{both}");
 }
+
+/// A message that was late and a ping that was due in one tick once took each other's deadline for armed, which ended the
+/// hub.
+#[test]
+fn two_deadlines_of_one_connection_may_pass_in_one_tick() {
+    let config = Config {
+        message_timeout_ms: 1_000,
+        ..Config::default()
+    };
+    let mut hub = TestHub::new(config, 1);
+    let (mut peer, _) = join(&mut hub, "");
+    peer.wire().send(b"\x81\xfe\x01");
+    settle(&mut hub, [&mut peer]);
+    hub.jump(60_000);
+    settle(&mut hub, [&mut peer]);
+    let heard = peer.pump(usize::MAX);
+    let is_late = |one: &Heard| matches!(one, Heard::Close(Some(1008), _));
+    assert!(heard.iter().any(is_late), "{heard:?}");
+}

@@ -40,6 +40,11 @@ pub(super) struct Pass {
 }
 
 impl Pass {
+    /// Its deadline has passed: it is armed no longer.
+    pub(super) fn forget_deadline(&mut self) {
+        self.timer = TimerKey::NONE;
+    }
+
     /// Whether its deadline is armed.
     pub(super) fn is_armed(&self) -> bool {
         !self.timer.is_none()
@@ -224,10 +229,9 @@ impl<S: Socket> Floor<S> {
 
     /// The time has come to look at a connection's token again. O(1).
     pub(super) fn pass_falls_due(&mut self, key: ConnKey) {
-        let Some(pass) = self.conns[key.index()].pass.as_deref_mut() else {
+        let Some(pass) = self.conns[key.index()].pass.as_deref() else {
             unreachable!("a deadline goes with its pass");
         };
-        pass.timer = TimerKey::NONE;
         let ends_ms = pass.ends_ms;
         if self.now.unix_ms < ends_ms {
             let timer = self.arm_ending(key, ends_ms);

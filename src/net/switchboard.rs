@@ -23,7 +23,7 @@ use crate::dialect::{Mail, Worlds};
 use crate::hub::event::Outbox;
 use crate::hub::id::FreshIds;
 use crate::hub::{Hub, Millis, Rules};
-use crate::index::{ConnKey, Key, TimerKey};
+use crate::index::{ConnKey, Key};
 use crate::planted;
 use crate::web::Web;
 use crate::wheel::Wheel;
@@ -397,25 +397,19 @@ impl<S: Socket> Switchboard<S> {
         let now = self.floor.now.monotonic_ms;
         let mut due = std::mem::take(&mut self.due);
         self.floor.wheel.expire(now, &mut due);
+        // None of these is in the wheel any more, so nobody may still take one for armed: what one of a connection's deadlines
+        // brings about may disarm the others.
+        for &due in &due {
+            self.floor.forget_deadline(due);
+        }
         for due in due.drain(..) {
             match due {
-                Due::Own(key) => {
-                    self.floor.conns[key.index()].timer = TimerKey::NONE;
-                    self.floor.falls_due(key);
-                }
-                Due::Rested(key) => {
-                    self.floor.watch(key).rested = TimerKey::NONE;
-                    self.floor.resting -= 1;
-                    self.turns.ready.push_back(key);
-                }
-                Due::Slow(key) => {
-                    self.floor.watch(key).slow = TimerKey::NONE;
-                    self.floor.reader_is_late(key);
-                }
-                Due::Late(key) => {
-                    self.floor.watch(key).late = TimerKey::NONE;
-                    self.floor.message_is_late(key);
-                }
+                // Another deadline of the same tick may have set it anew.
+                Due::Own(key) if !self.floor.conns[key.index()].timer.is_none() => {}
+                Due::Own(key) => self.floor.falls_due(key),
+                Due::Rested(key) => self.turns.ready.push_back(key),
+                Due::Slow(key) => self.floor.reader_is_late(key),
+                Due::Late(key) => self.floor.message_is_late(key),
                 Due::Expired(key) => self.floor.pass_falls_due(key),
             }
         }

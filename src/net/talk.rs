@@ -128,9 +128,11 @@ impl<S: Socket> Floor<S> {
 
     fn party(&self, key: ConnKey) -> Party {
         let conn = &self.conns[key.index()];
-        match conn.gives_messages() {
-            true => conn.party(),
-            false => Party::Nobody,
+        match conn.party() {
+            // Nothing follows a close frame.
+            Party::Echo if !conn.takes_messages() => Party::Nobody,
+            party if conn.gives_messages() => party,
+            Party::Peer(_) | Party::Member(_) | Party::Echo | Party::Nobody => Party::Nobody,
         }
     }
 

@@ -4,7 +4,7 @@
 //! without rates asks no more of a message than whether there are any.
 
 use super::Socket;
-use super::conn::{Conn, Speech};
+use super::conn::{Conn, Life, Speech};
 use super::floor::{Due, Floor};
 use super::log_limit::limited;
 use super::rate::{MILLISECOND_NS, Meter, Spent};
@@ -219,6 +219,10 @@ impl<S: Socket> Floor<S> {
     /// A message that has begun has not ended in time.
     pub(super) fn message_is_late(&mut self, key: ConnKey) {
         let conn = &mut self.conns[key.index()];
+        // Another deadline of the same tick may have ended it.
+        if !conn.takes_messages() {
+            return;
+        }
         // The hub has not yet read all that there is; the end may be among it.
         if conn.readable {
             return self.watch_message(key, true, false);
@@ -256,8 +260,29 @@ impl<S: Socket> Floor<S> {
         }
     }
 
+    /// A deadline has passed: it is armed no longer.
+    pub(super) fn forget_deadline(&mut self, due: Due) {
+        match due {
+            Due::Own(key) => self.conns[key.index()].timer = TimerKey::NONE,
+            Due::Rested(key) => {
+                self.watch(key).rested = TimerKey::NONE;
+                self.resting -= 1;
+            }
+            Due::Slow(key) => self.watch(key).slow = TimerKey::NONE,
+            Due::Late(key) => self.watch(key).late = TimerKey::NONE,
+            Due::Expired(key) => {
+                if let Some(pass) = &mut self.conns[key.index()].pass {
+                    pass.forget_deadline();
+                }
+            }
+        }
+    }
+
     /// A reader has had too much waiting for too long.
     pub(super) fn reader_is_late(&mut self, key: ConnKey) {
+        if self.conns[key.index()].life == Life::Dead {
+            return;
+        }
         let (most, time_ms) = (
             self.config.limits.soft_queue_bytes,
             self.config.soft_queue_time_ms,

@@ -10,4 +10,15 @@ pub(crate) struct Named {
     pub(crate) steps: u64,
 }
 
-pub(crate) const NAMED: &[Named] = &[];
+pub(crate) const NAMED: &[Named] = &[
+    Named {
+        name: "the echo went on after the close frame of a hub that is stopped",
+        seed: 78,
+        steps: 300,
+    },
+    Named {
+        name: "two deadlines of one connection in one tick ended the hub",
+        seed: 85,
+        steps: 300,
+    },
+];
