@@ -143,6 +143,7 @@ mod tests {
         assert!(
             !told(&config, "127.0.0.1:1", "--debout") && !told(&config, "127.0.0.1:1", "--echo")
         );
+        config.tls.self_signed = false;
         config.tokens.secret_file = Some("a file".to_owned());
         assert!(told(&config, "0.0.0.0:1", "has the tokens"));
         assert!(!told(&config, "0.0.0.0:1", "can join") && !told(&config, "0.0.0.0:1", "--echo"));
