@@ -472,6 +472,23 @@ impl<S: Socket> Floor<S> {
             return self.drop_queue(key);
         }
         let most = self.config.limits.queue_bytes;
+        // What nearly all are, and so the quickest way.
+        if conn.tls.is_none() && !conn.write_blocked && !conn.out.has_backlog() {
+            match conn.out.flush(&self.frames, most, &mut conn.socket) {
+                Ok(Flushed::Empty) if matches!(conn.life, Life::Parting | Life::Lingering) => {
+                    self.all_written(key);
+                }
+                Ok(Flushed::Empty) => {}
+                flushed => self.after_waiting(key, flushed, 0),
+            }
+            return;
+        }
+        self.flush_waiting(key, most);
+    }
+
+    /// Writes to a connection for which something waits already, or that has TLS.
+    fn flush_waiting(&mut self, key: ConnKey, most: usize) {
+        let conn = &mut self.conns[key.index()];
         let waited_bytes = conn.waiting_bytes();
         let flushed = if conn.write_blocked {
             Ok(conn.out.keep(&self.frames, most))

@@ -156,6 +156,7 @@ impl OutQueue {
     }
 
     /// Appends a span. O(1).
+    #[inline]
     pub(super) fn push(&mut self, frames: &mut Frames, span: Span) {
         if self.newest.end == span.start && self.newest != NO_SPAN {
             self.newest.end = span.end;
@@ -220,7 +221,8 @@ impl OutQueue {
         socket: &mut impl Write,
     ) -> io::Result<Flushed> {
         while !self.is_empty() {
-            let (written, offered) = match self.oldest == NOWHERE && self.backlog.is_none() {
+            let is_one_piece = self.oldest == NOWHERE && self.backlog.is_none();
+            let (written, offered) = match is_one_piece {
                 true => {
                     let piece = frames.slice(self.newest);
                     (socket.write(piece), piece.len())
@@ -228,6 +230,11 @@ impl OutQueue {
                 false => self.write_pieces(frames, socket),
             };
             match written {
+                // What nearly always happens: all that there was is written.
+                Ok(written) if is_one_piece && written == offered => {
+                    self.newest = NO_SPAN;
+                    return Ok(Flushed::Empty);
+                }
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(written) => {
                     self.consume(frames, written);
