@@ -7,7 +7,7 @@ use peerhub::Config;
 use peerhub::config::Stop;
 use std::net::IpAddr;
 use support::memory_socket::moody;
-use support::test_hub::TestHub;
+use support::test_hub::{TestHub, settle};
 use support::test_peer::{Heard, TestPeer};
 use support::{Dice, for_each_seed};
 
@@ -29,14 +29,6 @@ fn quiet() -> Config {
 fn connect(hub: &mut TestHub, path: &str) -> TestPeer {
     let wire = hub.connect(ANYWHERE, WINDOW).expect("there is room");
     TestPeer::new(wire, path)
-}
-
-/// Lets arrive what the peers have sent, and the hub do what is to be done at this time.
-fn settle<'a>(hub: &mut TestHub, peers: impl IntoIterator<Item = &'a mut TestPeer>) {
-    for peer in peers {
-        peer.wire().arrive(usize::MAX);
-    }
-    hub.settle(|_| false);
 }
 
 /// So many peers, each in a linkage of its own and with an id that is its number.

@@ -7,7 +7,7 @@ use peerhub::Config;
 use peerhub::config::{Excess, Limits, Rates};
 use std::net::IpAddr;
 use support::memory_socket::Wire;
-use support::test_hub::TestHub;
+use support::test_hub::{TestHub, settle};
 use support::test_peer::{Heard, TestPeer};
 
 const ANN: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
@@ -27,6 +27,10 @@ fn rates(rates: Rates) -> Config {
     }
 }
 
+fn hub(of: Rates) -> TestHub {
+    TestHub::new(rates(of), 1)
+}
+
 fn connect(hub: &mut TestHub, from: IpAddr) -> Wire {
     hub.connect(from, WINDOW).expect("there is room")
 }
@@ -37,7 +41,7 @@ fn join(hub: &mut TestHub, from: IpAddr) -> TestPeer {
     peer.say(r#"{"type":"initiate","content":{"linkageKey":"room","resume":true}}"#);
     peer.say(r#"{"type":"subscribe","content":{"channels":["news"]}}"#);
     settle(hub, [&mut peer]);
-    assert_eq!(texts(&mut peer).len(), 2, "accept and confirm");
+    assert_eq!(peer.texts().len(), 2, "accept and confirm");
     peer
 }
 
@@ -56,23 +60,7 @@ fn heard(peer: &mut TestPeer) -> Vec<usize> {
         let digits = rest.split('}').next()?;
         digits.parse().ok()
     };
-    texts(peer).into_iter().filter_map(number).collect()
-}
-
-fn settle<'a>(hub: &mut TestHub, peers: impl IntoIterator<Item = &'a mut TestPeer>) {
-    for peer in peers {
-        peer.wire().arrive(usize::MAX);
-    }
-    hub.settle(|_| false);
-}
-
-fn texts(peer: &mut TestPeer) -> Vec<String> {
-    let heard = peer.pump(usize::MAX).into_iter();
-    let text = |one| match one {
-        Heard::Text(text) => Some(text),
-        _ => None,
-    };
-    heard.filter_map(text).collect()
+    peer.texts().into_iter().filter_map(number).collect()
 }
 
 fn closed_with(peer: &mut TestPeer) -> Option<u16> {
@@ -88,13 +76,10 @@ fn closed_with(peer: &mut TestPeer) -> Option<u16> {
 /// nobody else notices.
 #[test]
 fn excess_is_delayed_and_nothing_is_lost() {
-    let mut hub = TestHub::new(
-        rates(Rates {
-            messages: 10,
-            ..Rates::default()
-        }),
-        1,
-    );
+    let mut hub = hub(Rates {
+        messages: 10,
+        ..Rates::default()
+    });
     let (mut loud, mut calm) = (join(&mut hub, ANN), join(&mut hub, BOB));
     hub.advance(5_000, |_| false);
     publish(&mut loud, 0..40);
@@ -138,20 +123,17 @@ fn who_rests_is_not_taken_for_dead() {
 
 #[test]
 fn excess_is_dropped_and_said_to_be() {
-    let mut hub = TestHub::new(
-        rates(Rates {
-            messages: 10,
-            excess: Excess::Drop,
-            ..Rates::default()
-        }),
-        1,
-    );
+    let mut hub = hub(Rates {
+        messages: 10,
+        excess: Excess::Drop,
+        ..Rates::default()
+    });
     let (mut loud, mut calm) = (join(&mut hub, ANN), join(&mut hub, BOB));
     hub.advance(5_000, |_| false);
     publish(&mut loud, 0..40);
     settle(&mut hub, [&mut loud]);
     assert_eq!(heard(&mut calm), (0..11).collect::<Vec<_>>());
-    let told = texts(&mut loud);
+    let told = loud.texts();
     let errors = told.iter().filter(|text| text.contains("E_TOOFAST"));
     assert_eq!(errors.count(), 29);
     assert_eq!(hub.census().refused_messages, 29);
@@ -163,14 +145,11 @@ fn excess_is_dropped_and_said_to_be() {
 
 #[test]
 fn excess_closes() {
-    let mut hub = TestHub::new(
-        rates(Rates {
-            messages: 10,
-            excess: Excess::Close,
-            ..Rates::default()
-        }),
-        1,
-    );
+    let mut hub = hub(Rates {
+        messages: 10,
+        excess: Excess::Close,
+        ..Rates::default()
+    });
     let (mut loud, mut calm) = (join(&mut hub, ANN), join(&mut hub, BOB));
     hub.advance(5_000, |_| false);
     publish(&mut loud, 0..11);
@@ -196,7 +175,7 @@ fn lines_and_requests_are_closed_in_their_own_ways() {
         member.say(r#"{"senderName":"a","type":"news","content":1}"#);
     }
     settle(&mut hub, [&mut member]);
-    let told = texts(&mut member);
+    let told = member.texts();
     assert!(
         told.iter().any(|text| text.contains("@CONNECTION_CLOSED")),
         "{told:?}"
@@ -217,13 +196,10 @@ fn lines_and_requests_are_closed_in_their_own_ways() {
 
 #[test]
 fn requests_are_delayed_too() {
-    let mut hub = TestHub::new(
-        rates(Rates {
-            messages: 10,
-            ..Rates::default()
-        }),
-        1,
-    );
+    let mut hub = hub(Rates {
+        messages: 10,
+        ..Rates::default()
+    });
     let wire = connect(&mut hub, ANN);
     wire.send(
         "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -268,21 +244,18 @@ fn deliveries_and_bytes_count() {
 
 #[test]
 fn joining_again_and_again_is_bounded() {
-    let mut hub = TestHub::new(
-        rates(Rates {
-            joins: 2,
-            excess: Excess::Drop,
-            ..Rates::default()
-        }),
-        1,
-    );
+    let mut hub = hub(Rates {
+        joins: 2,
+        excess: Excess::Drop,
+        ..Rates::default()
+    });
     let mut peer = join(&mut hub, ANN);
     hub.advance(5_000, |_| false);
     for _ in 0..10 {
         peer.say(r#"{"type":"initiate","content":{"linkageKey":"room","resume":true}}"#);
     }
     settle(&mut hub, [&mut peer]);
-    let told = texts(&mut peer);
+    let told = peer.texts();
     let confirmed = told.iter().filter(|text| text.contains(r#""confirm""#));
     assert_eq!(confirmed.count(), 3);
 }
@@ -290,14 +263,11 @@ fn joining_again_and_again_is_bounded() {
 /// The connections of an address pay together, and going away is no way not to pay.
 #[test]
 fn an_address_pays_for_all_its_connections() {
-    let mut hub = TestHub::new(
-        rates(Rates {
-            address_messages: 10,
-            excess: Excess::Drop,
-            ..Rates::default()
-        }),
-        1,
-    );
+    let mut hub = hub(Rates {
+        address_messages: 10,
+        excess: Excess::Drop,
+        ..Rates::default()
+    });
     let (mut one, mut other) = (join(&mut hub, ANN), join(&mut hub, ANN));
     let mut stranger = join(&mut hub, BOB);
     hub.advance(5_000, |_| false);
@@ -319,17 +289,14 @@ fn an_address_pays_for_all_its_connections() {
 
 #[test]
 fn new_connections_of_an_address_are_bounded_in_a_second() {
-    let mut hub = TestHub::new(
-        rates(Rates {
-            address_connections: 5,
-            ..Rates::default()
-        }),
-        1,
-    );
+    let mut hub = hub(Rates {
+        address_connections: 5,
+        ..Rates::default()
+    });
     let come = |hub: &mut TestHub, from: IpAddr| {
         let mut peer = TestPeer::new(connect(hub, from), "/");
         settle(hub, [&mut peer]);
-        !texts(&mut peer).is_empty()
+        !peer.texts().is_empty()
     };
     let let_in = (0..20).filter(|_| come(&mut hub, ANN)).count();
     assert_eq!(let_in, 6);
@@ -444,7 +411,7 @@ fn near_the_bound_newcomers_are_turned_away() {
     settle(&mut hub, [&mut speaker]);
     let mut newcomer = TestPeer::new(connect(&mut hub, ANN), "/");
     settle(&mut hub, [&mut newcomer]);
-    assert_eq!(texts(&mut newcomer).len(), 1);
+    assert_eq!(newcomer.texts().len(), 1);
 }
 
 #[test]
@@ -502,7 +469,7 @@ fn what_may_be_dropped_is_dropped_first_and_nothing_else() {
     slow.reads = true;
     let mut told = Vec::new();
     for _ in 0..100 {
-        told.extend(texts(&mut slow));
+        told.extend(slow.texts());
         hub.settle(|_| false);
     }
     let kinds: Vec<&str> = told

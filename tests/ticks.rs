@@ -5,7 +5,7 @@ mod support;
 use peerhub::Config;
 use std::net::IpAddr;
 use support::memory_socket::Wire;
-use support::test_hub::TestHub;
+use support::test_hub::{TestHub, settle};
 use support::test_peer::{Heard, TestPeer};
 
 const ANYWHERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
@@ -19,7 +19,7 @@ fn connect(hub: &mut TestHub) -> Wire {
 fn join(hub: &mut TestHub, initiation: &str) -> (TestPeer, String) {
     let mut peer = TestPeer::new(connect(hub), "/");
     settle(hub, [&mut peer]);
-    let texts = texts(&mut peer);
+    let texts = peer.texts();
     let (_, rest) = texts[0].split_once(r#""peer":""#).expect("an accept");
     let (id, _) = rest.split_once('"').expect("an id");
     let id = id.to_owned();
@@ -28,23 +28,6 @@ fn join(hub: &mut TestHub, initiation: &str) -> (TestPeer, String) {
     ));
     settle(hub, [&mut peer]);
     (peer, id)
-}
-
-/// Lets arrive what the peers have sent, and the hub do what is to be done at this time.
-fn settle<'a>(hub: &mut TestHub, peers: impl IntoIterator<Item = &'a mut TestPeer>) {
-    for peer in peers {
-        peer.wire().arrive(usize::MAX);
-    }
-    hub.settle(|_| false);
-}
-
-fn texts(peer: &mut TestPeer) -> Vec<String> {
-    let heard = peer.pump(usize::MAX).into_iter();
-    let text = |one| match one {
-        Heard::Text(text) => Some(text),
-        _ => None,
-    };
-    heard.filter_map(text).collect()
 }
 
 /// Each of those who are let in gets a secret, and one tick may let in very many: the random bytes once ran out.
@@ -63,7 +46,7 @@ fn a_crowd_of_claimants_is_let_in_at_once() {
     }
     hub.advance(Config::default().probe_time_ms + 10, |_| false);
     for mut claimant in claimants {
-        let texts = texts(&mut claimant);
+        let texts = claimant.texts();
         let has_secret = |text: &String| text.contains(r#""resume":""#);
         assert!(texts.iter().any(has_secret), "{texts:?}");
     }
@@ -111,12 +94,12 @@ fn who_leaves_first_is_seen_to_leave_first() {
     let (mut witness, _) = join(&mut hub, options);
     let mut leavers: Vec<_> = (0..3).map(|_| join(&mut hub, options)).collect();
     settle(&mut hub, [&mut witness]);
-    texts(&mut witness);
+    witness.texts();
     for (leaver, _) in &mut leavers {
         leaver.say(r#"{"type":"leave"}"#);
     }
     settle(&mut hub, leavers.iter_mut().map(|(leaver, _)| leaver));
-    let texts = texts(&mut witness);
+    let texts = witness.texts();
     assert_eq!(texts.len(), 3);
     for (text, (_, id)) in texts.iter().zip(&leavers) {
         assert!(text.contains(r#""type":"leave""#) && text.contains(id));
@@ -223,7 +206,7 @@ fn many_pings_in_one_read_are_answered_in_turns() {
         let wire = hub.connect(ANYWHERE, usize::MAX).expect("there is room");
         let mut peer = TestPeer::new(wire, "/");
         settle(&mut hub, [&mut peer]);
-        assert_eq!(texts(&mut peer).len(), 1);
+        assert_eq!(peer.texts().len(), 1);
         crowd.push(peer);
     }
     for peer in &crowd {
@@ -319,7 +302,7 @@ fn a_flush_in_the_middle_of_a_fan_out_shows_to_nobody() {
     hub.settle(|_| false);
     let mut told = std::collections::BTreeSet::new();
     for reader in &mut readers {
-        let texts = texts(reader);
+        let texts = reader.texts();
         assert_eq!(texts.len(), 1);
         told.extend(texts);
     }
@@ -337,10 +320,10 @@ fn a_listing_ends_where_the_askers_queue_would() {
     let properties = format!(r#","properties":{{"a":"{}"}}"#, "x".repeat(8_000));
     let _crowd: Vec<_> = (0..30).map(|_| join(&mut hub, &properties)).collect();
     let (mut asker, _) = join(&mut hub, "");
-    texts(&mut asker);
+    asker.texts();
     asker.say(r#"{"type":"retrievePeers","messageid":"m"}"#);
     settle(&mut hub, [&mut asker]);
-    let texts = texts(&mut asker);
+    let texts = asker.texts();
     let [answer] = texts.as_slice() else {
         panic!("one answer: {} texts", texts.len());
     };
@@ -504,7 +487,8 @@ fn a_crowd_that_ends_at_once_is_taken_leave_of_in_turns() {
     assert!(0 < left && left < CROWD, "{left} left after one tick");
     hub.settle(|_| false);
     assert_eq!(hub.census().connections, 1);
-    let removed = texts(&mut last)
+    let removed = last
+        .texts()
         .into_iter()
         .filter(|text| text.contains("remove"));
     assert_eq!(removed.count(), CROWD);
@@ -521,7 +505,7 @@ fn who_is_lost_in_a_flush_in_the_middle_of_a_fan_out_gets_no_more() {
         visitors.push(TestPeer::new(connect(&mut hub), "/peero"));
     }
     settle(&mut hub, &mut visitors);
-    let told = texts(&mut visitors[1]).remove(0);
+    let told = visitors[1].texts().remove(0);
     let id = told.split('"').nth(7).expect("an id").to_owned();
     let (speaker, _) = visitors.split_first_mut().expect("there are some");
     for _ in 0..500 {
@@ -538,7 +522,7 @@ fn who_is_lost_in_a_flush_in_the_middle_of_a_fan_out_gets_no_more() {
     }
     hub.settle(|_| false);
     assert_eq!(hub.census().connections, 3);
-    let offers = texts(&mut visitors[2]).into_iter();
+    let offers = visitors[2].texts().into_iter();
     assert_eq!(offers.filter(|text| text.contains("offer")).count(), 500);
 }
 

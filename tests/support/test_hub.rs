@@ -5,6 +5,7 @@
 
 use super::Dice;
 use super::memory_socket::{MemorySocket, Wire};
+use super::test_peer::TestPeer;
 use peerhub::Config;
 use peerhub::access::Checker;
 use peerhub::net::{Census, ConnKey, Dial, Entropy, Now, Readiness, Switchboard};
@@ -212,4 +213,12 @@ impl TestHub {
         self.switchboard.check();
         self.wires.retain(|(_, wire)| !wire.is_released());
     }
+}
+
+/// Lets arrive what the peers have sent, and the hub do what is to be done at this time.
+pub fn settle<'a>(hub: &mut TestHub, peers: impl IntoIterator<Item = &'a mut TestPeer>) {
+    for peer in peers {
+        peer.wire().arrive(usize::MAX);
+    }
+    hub.settle(|_| false);
 }

@@ -196,6 +196,16 @@ impl TestPeer {
         self.wire.send(&frame)
     }
 
+    /// Receives everything; the texts that were told.
+    pub fn texts(&mut self) -> Vec<String> {
+        let heard = self.pump(usize::MAX).into_iter();
+        let text = |one| match one {
+            Heard::Text(text) => Some(text),
+            _ => None,
+        };
+        heard.filter_map(text).collect()
+    }
+
     /// Receives up to `most` bytes, answers what a WebSocket stack answers, and returns what was told.
     pub fn pump(&mut self, most: usize) -> Vec<Heard> {
         let mut heard = Vec::new();
