@@ -121,6 +121,25 @@ fn who_rests_is_not_taken_for_dead() {
     assert!(loud.is_open());
 }
 
+/// Nor does it lose its id to whoever claims it meanwhile.
+#[test]
+fn who_rests_keeps_its_id() {
+    let mut hub = hub(Rates {
+        messages: 1,
+        ..Rates::default()
+    });
+    let mut loud = TestPeer::new(connect(&mut hub, ANN), "/");
+    loud.say(r#"{"type":"initiate","content":{"linkageKey":"room","id":"loud"}}"#);
+    publish(&mut loud, 0..30);
+    settle(&mut hub, [&mut loud]);
+    let mut thief = TestPeer::new(connect(&mut hub, BOB), "/");
+    thief.say(r#"{"type":"initiate","content":{"linkageKey":"room","id":"loud"}}"#);
+    settle(&mut hub, [&mut thief]);
+    assert_eq!(closed_with(&mut thief), Some(4409));
+    hub.advance(5_000, |_| false);
+    assert!(!loud.wire().is_released());
+}
+
 #[test]
 fn excess_is_dropped_and_said_to_be() {
     let mut hub = hub(Rates {

@@ -125,6 +125,8 @@ impl<S: Socket> Floor<S> {
         }
         match &out.events()[delivery.event as usize] {
             &Event::Close { code, reason } => self.close(key, Some(code), reason),
+            // What it has said already waits to be read: that is a sign of life, and its pong would wait as long.
+            Event::Ping if self.conns[key.index()].rests() => self.lively.push(delivery.to),
             Event::Ping => self.ping(key),
             _ => return Some(self.encode(out, delivery)),
         }

@@ -66,6 +66,8 @@ pub(super) struct Floor<S> {
     /// The id of each event of the outbox that came without one and has been given one.
     pub(super) given_ids: Vec<Option<Id>>,
     pub(super) outbox: Outbox<'static>,
+    /// Peers that have been asked for a sign of life and have given it already.
+    pub(super) lively: Vec<PeerKey>,
     /// A text of the worlds was for a connection that is ending.
     pub(super) undelivered: bool,
     /// Where a session leaves pongs and the answer to a close.
@@ -131,6 +133,17 @@ impl<S: Socket> Floor<S> {
 
     /// Lets the hub do something and delivers what it has to say about it.
     pub(super) fn with_hub<'a, R>(
+        &mut self,
+        act: impl FnOnce(&mut Hub, &mut Outbox<'a>, &mut FreshIds) -> R,
+    ) -> R {
+        let result = self.ask_hub(act);
+        while let Some(peer) = self.lively.pop() {
+            self.ask_hub(|hub, out, _| hub.answered(peer, out));
+        }
+        result
+    }
+
+    fn ask_hub<'a, R>(
         &mut self,
         act: impl FnOnce(&mut Hub, &mut Outbox<'a>, &mut FreshIds) -> R,
     ) -> R {

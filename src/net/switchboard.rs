@@ -158,6 +158,7 @@ impl<S: Socket> Switchboard<S> {
                 spans: Vec::new(),
                 given_ids: Vec::new(),
                 outbox: Outbox::default(),
+                lively: Vec::new(),
                 undelivered: false,
                 replies: Vec::new(),
                 dirty: Vec::new(),
