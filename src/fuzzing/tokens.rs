@@ -31,10 +31,12 @@ pub fn run(data: &[u8]) {
     let forged = checker.check(&signed(header, claims, b"another secret"), NOW_MS);
     assert!(forged.is_err(), "somebody else has signed it");
     if let Ok(grant) = checker.check(&signed(header, claims, SECRET), NOW_MS) {
-        let header: Value = serde_json::from_slice(header).expect("it was read");
-        let claims: Value = serde_json::from_slice(claims).expect("they were read");
-        assert_eq!(header["alg"], "HS256");
-        agree(&grant, &claims);
+        // Claims that nobody looks at may hold what is no UTF-8, or numbers that no `Value` has.
+        let value = |bytes| serde_json::from_str::<Value>(&String::from_utf8_lossy(bytes)).ok();
+        if let (Some(header), Some(claims)) = (value(header), value(claims)) {
+            assert_eq!(header["alg"], "HS256");
+            agree(&grant, &claims);
+        }
     }
 }
 
