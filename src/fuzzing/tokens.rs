@@ -2,8 +2,11 @@
 //! counts that the hub's secret has not signed, and what counts says what its claims say.
 
 use crate::access::{Checker, Grant, Keys, Rules};
-use ring::hmac;
 use serde_json::Value;
+use support::signed;
+
+#[path = "../../tests/support/tokens.rs"]
+mod support;
 
 const SECRET: &[u8] = b"the secret of the fuzz target, 32 bytes or more";
 /// In September 2026, ms since 1970.
@@ -74,27 +77,4 @@ fn agree(grant: &Grant, claims: &Value) {
             assert_eq!(patterns.allow(name), expected, "{claim} {name:?}");
         }
     }
-}
-
-fn signed(header: &[u8], claims: &[u8], secret: &[u8]) -> String {
-    let message = [base64url(header), base64url(claims)].join(".");
-    let key = hmac::Key::new(hmac::HMAC_SHA256, secret);
-    let signature = hmac::sign(&key, message.as_bytes());
-    format!("{message}.{}", base64url(signature.as_ref()))
-}
-
-fn base64url(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    let mut text = String::new();
-    for chunk in bytes.chunks(3) {
-        let mut three = [0; 4];
-        three[1..=chunk.len()].copy_from_slice(chunk);
-        let number = u32::from_be_bytes(three);
-        for place in 0..=chunk.len() {
-            text.push(char::from(
-                DIGITS[(number >> (18 - 6 * place) & 63) as usize],
-            ));
-        }
-    }
-    text
 }

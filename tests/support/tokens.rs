@@ -31,8 +31,12 @@ pub fn base64url(bytes: &[u8]) -> String {
 }
 
 /// A token with this header and payload, signed with this secret.
-pub fn signed(header: &str, payload: &str, secret: &[u8]) -> String {
-    let message = [base64url(header.as_bytes()), base64url(payload.as_bytes())].join(".");
+pub fn signed(
+    header: &(impl AsRef<[u8]> + ?Sized),
+    payload: &(impl AsRef<[u8]> + ?Sized),
+    secret: &[u8],
+) -> String {
+    let message = [base64url(header.as_ref()), base64url(payload.as_ref())].join(".");
     let key = hmac::Key::new(hmac::HMAC_SHA256, secret);
     let signature = hmac::sign(&key, message.as_bytes());
     format!("{message}.{}", base64url(signature.as_ref()))
