@@ -5,6 +5,7 @@ mod support;
 
 use peerhub::Config;
 use peerhub::config::{Excess, Limits, Rates};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use support::memory_socket::Wire;
 use support::test_hub::{TestHub, settle};
@@ -72,18 +73,44 @@ fn closed_with(peer: &mut TestPeer) -> Option<u16> {
     heard.filter_map(code).next()
 }
 
+/// Two clients, of which the first says so much that it has 10 messages saved up and none to spare.
+fn loud_and_calm(excess: Excess, messages: usize) -> (TestHub, TestPeer, TestPeer) {
+    let mut hub = hub(Rates {
+        messages: 10,
+        excess,
+        ..Rates::default()
+    });
+    let (mut loud, calm) = (join(&mut hub, ANN), join(&mut hub, BOB));
+    hub.advance(5_000, |_| false);
+    publish(&mut loud, 0..messages);
+    settle(&mut hub, [&mut loud]);
+    (hub, loud, calm)
+}
+
+/// Makes so many plain requests at once, with these header fields too.
+fn ask(hub: &mut TestHub, wire: &Wire, count: usize, fields: &str) {
+    let request = format!("GET /healthz HTTP/1.1\r\nHost: a\r\n{fields}\r\n");
+    wire.send(request.repeat(count).as_bytes());
+    wire.arrive(usize::MAX);
+    hub.settle(|_| false);
+}
+
+/// How many requests have been answered with each status since the last look.
+fn answered(wire: &Wire) -> BTreeMap<u16, usize> {
+    let answers = String::from_utf8(wire.receive(usize::MAX)).expect("text");
+    let mut counts = BTreeMap::new();
+    for answer in answers.split("HTTP/1.1 ").skip(1) {
+        let status = answer[..3].parse().expect("a status");
+        *counts.entry(status).or_default() += 1;
+    }
+    counts
+}
+
 /// 10 a second and 10 saved up: what comes beyond them comes a tenth of a second later each, whole and in order, and
 /// nobody else notices.
 #[test]
 fn excess_is_delayed_and_nothing_is_lost() {
-    let mut hub = hub(Rates {
-        messages: 10,
-        ..Rates::default()
-    });
-    let (mut loud, mut calm) = (join(&mut hub, ANN), join(&mut hub, BOB));
-    hub.advance(5_000, |_| false);
-    publish(&mut loud, 0..40);
-    settle(&mut hub, [&mut loud]);
+    let (mut hub, _loud, mut calm) = loud_and_calm(Excess::Delay, 40);
     let mut all = heard(&mut calm);
     assert_eq!(all.len(), 11, "the one that overdraws is heard");
     publish(&mut calm, 100..101);
@@ -142,15 +169,7 @@ fn who_rests_keeps_its_id() {
 
 #[test]
 fn excess_is_dropped_and_said_to_be() {
-    let mut hub = hub(Rates {
-        messages: 10,
-        excess: Excess::Drop,
-        ..Rates::default()
-    });
-    let (mut loud, mut calm) = (join(&mut hub, ANN), join(&mut hub, BOB));
-    hub.advance(5_000, |_| false);
-    publish(&mut loud, 0..40);
-    settle(&mut hub, [&mut loud]);
+    let (mut hub, mut loud, mut calm) = loud_and_calm(Excess::Drop, 40);
     assert_eq!(heard(&mut calm), (0..11).collect::<Vec<_>>());
     let told = loud.texts();
     let errors = told.iter().filter(|text| text.contains("E_TOOFAST"));
@@ -164,15 +183,7 @@ fn excess_is_dropped_and_said_to_be() {
 
 #[test]
 fn excess_closes() {
-    let mut hub = hub(Rates {
-        messages: 10,
-        excess: Excess::Close,
-        ..Rates::default()
-    });
-    let (mut loud, mut calm) = (join(&mut hub, ANN), join(&mut hub, BOB));
-    hub.advance(5_000, |_| false);
-    publish(&mut loud, 0..11);
-    settle(&mut hub, [&mut loud]);
+    let (mut hub, mut loud, mut calm) = loud_and_calm(Excess::Close, 11);
     assert_eq!(closed_with(&mut loud), None);
     publish(&mut loud, 11..12);
     settle(&mut hub, [&mut loud]);
@@ -201,16 +212,8 @@ fn lines_and_requests_are_closed_in_their_own_ways() {
     );
 
     let wire = connect(&mut hub, BOB);
-    wire.send(
-        "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
-            .repeat(20)
-            .as_bytes(),
-    );
-    wire.arrive(usize::MAX);
-    hub.settle(|_| false);
-    let answers = String::from_utf8(wire.receive(usize::MAX)).expect("text");
-    assert_eq!(answers.matches("HTTP/1.1 200 ").count(), 11);
-    assert_eq!(answers.matches("HTTP/1.1 429 ").count(), 1);
+    ask(&mut hub, &wire, 20, "");
+    assert_eq!(answered(&wire), [(200, 11), (429, 1)].into());
 }
 
 #[test]
@@ -220,20 +223,40 @@ fn requests_are_delayed_too() {
         ..Rates::default()
     });
     let wire = connect(&mut hub, ANN);
-    wire.send(
-        "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
-            .repeat(20)
-            .as_bytes(),
-    );
-    wire.arrive(usize::MAX);
-    hub.settle(|_| false);
-    let answered = |wire: &Wire| {
-        let answers = String::from_utf8(wire.receive(usize::MAX)).expect("text");
-        answers.matches("HTTP/1.1 200 ").count()
-    };
-    assert_eq!(answered(&wire), 11);
+    ask(&mut hub, &wire, 20, "");
+    assert_eq!(answered(&wire), [(200, 11)].into());
     hub.advance(1_000, |_| false);
-    assert_eq!(answered(&wire), 9);
+    assert_eq!(answered(&wire), [(200, 9)].into());
+}
+
+/// A proxy's connection is everybody's: the client that a request is for pays, and nobody else has to wait for it.
+#[test]
+fn requests_through_a_proxy_are_charged_to_the_client() {
+    const OF_ANN: &str = "X-Forwarded-For: 198.51.100.1\r\n";
+    const OF_BOB: &str = "X-Forwarded-For: 198.51.100.2\r\n";
+    let mut config = rates(Rates {
+        messages: 5,
+        address_messages: 10,
+        ..Rates::default()
+    });
+    config.trusted_proxies = vec![ANN.to_string()];
+    let mut hub = TestHub::new(config, 1);
+    let wire = connect(&mut hub, ANN);
+    ask(&mut hub, &wire, 20, OF_ANN);
+    assert_eq!(answered(&wire), [(200, 11), (429, 9)].into());
+    ask(&mut hub, &wire, 5, OF_BOB);
+    assert_eq!(answered(&wire), [(200, 5)].into());
+    hub.advance(1_000, |_| false);
+    ask(&mut hub, &wire, 20, OF_ANN);
+    assert_eq!(answered(&wire), [(200, 10), (429, 10)].into());
+    // Nor does what it owes depend on how it comes.
+    let mut peer = TestPeer::with_fields(connect(&mut hub, ANN), "/", OF_ANN);
+    peer.say(r#"{"type":"initiate","content":{"linkageKey":"room"}}"#);
+    peer.say(r#"{"type":"retrievePeers","messageid":"list","content":{}}"#);
+    settle(&mut hub, [&mut peer]);
+    assert_eq!(peer.texts().len(), 2, "the one that overdraws is heard");
+    hub.advance(1_000, |_| false);
+    assert_eq!(peer.texts().len(), 1);
 }
 
 /// What a message costs is what it makes the hub send, not that it is one.

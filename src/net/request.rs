@@ -16,7 +16,7 @@ use crate::web::{Behind, Web};
 use crate::wire::{
     CONTINUE, Head, HttpFault, Response, Session, Upgrade, client_address, http_date, parse_head,
 };
-use std::net::Ipv6Addr;
+use std::net::{IpAddr, Ipv6Addr};
 
 /// What the least request costs, in about a nanosecond.
 const REQUEST_COST: u64 = 2_000;
@@ -56,11 +56,9 @@ impl<S: Socket> Switchboard<S> {
             if floor.is_overdrawn(key) {
                 return floor.respond(key, &hasty().response(), false, false);
             }
-            let before = floor.tally();
             match floor.answer(key, &held[used..]) {
                 Outcome::Answered(request_bytes) => {
                     used += request_bytes;
-                    floor.charge_since(key, before, request_bytes);
                     // A buffer full of short requests may ask for very much.
                     if floor.frames.is_full() {
                         floor.flush();
@@ -181,15 +179,26 @@ impl<S: Socket> Floor<S> {
             return Ok(Outcome::Unfinished(end));
         };
         let body = if self.web.wants_body(head) { body } else { &[] };
-        let status = self.status();
-        let response = self.lend(|web, worlds, lent| {
-            let behind = Behind {
-                status,
-                worlds,
-                lent,
-            };
-            web.answer(head, body, behind)
-        });
+        let client = self.client_of(key, head);
+        let response = if client.is_some_and(|client| self.address_owes(client)) {
+            hasty().response()
+        } else {
+            let before = self.tally();
+            let status = self.status();
+            let response = self.lend(|web, worlds, lent| {
+                let behind = Behind {
+                    status,
+                    worlds,
+                    lent,
+                };
+                web.answer(head, body, behind)
+            });
+            match client {
+                Some(client) => self.charge_address_since(client, before, end),
+                None => self.charge_since(key, before, end),
+            }
+            response
+        };
         let keep_alive = head.keep_alive() && !self.draining;
         self.respond_to(key, head, response, keep_alive);
         Ok(match keep_alive {
@@ -205,26 +214,19 @@ impl<S: Socket> Floor<S> {
         head: &Head<'_>,
         origin: Option<&str>,
     ) -> Result<(), HttpFault> {
-        let proxy = self.conns[key.index()].remote;
-        let is_nameless = self.conns[key.index()].is_nameless();
-        let client = match self.proxies.trust(proxy) && !is_nameless {
-            true => plain_address(client_address(head, proxy, |address| {
-                self.proxies.trust(plain_address(address))
-            })),
-            false => proxy,
-        };
+        let client = self.client_of(key, head);
         if let Some(fault) = self.web.cors().refusal(origin) {
             // Cut short and escaped, what the page says stays within a line.
             let origin: String = origin.unwrap_or_default().chars().take(100).collect();
             self.turn_away(
-                client,
+                client.unwrap_or(self.conns[key.index()].remote),
                 &format!("the setting allow-origin does not name its origin, {origin:?}"),
             );
             return Err(fault);
         }
-        if client == proxy {
+        let Some(client) = client else {
             return Ok(());
-        }
+        };
         if let Some(why) = self.refusal_of_address(client) {
             self.turn_away(client, why);
             let text =
@@ -234,6 +236,19 @@ impl<S: Socket> Floor<S> {
         self.conns[key.index()].remote = client;
         self.conns[key.index()].counted = self.count(client);
         Ok(())
+    }
+
+    /// For whom a trusted proxy asks, if it names anybody.
+    fn client_of(&self, key: ConnKey, head: &Head<'_>) -> Option<IpAddr> {
+        let conn = &self.conns[key.index()];
+        let proxy = conn.remote;
+        if conn.is_nameless() || !self.proxies.trust(proxy) {
+            return None;
+        }
+        let client = plain_address(client_address(head, proxy, |address| {
+            self.proxies.trust(plain_address(address))
+        }));
+        Some(client).filter(|client| *client != proxy)
     }
 
     /// Answers a request, and says which pages may read the answer.

@@ -78,14 +78,20 @@ impl Sources {
         if source.connections > 0 || source.is_fading {
             return;
         }
-        if source.full_at_ns() <= now_ns {
-            self.known.remove(&network);
-            return;
+        match source.full_at_ns() <= now_ns {
+            true => drop(self.known.remove(&network)),
+            false => self.fade(network),
         }
-        source.is_fading = true;
-        self.fading.push_back(network);
-        if self.fading.len() > self.fading_max {
-            self.forget_first();
+    }
+
+    /// There is no connection from this network, but something to remember of it.
+    fn fade(&mut self, network: IpAddr) {
+        if let Some(source) = self.known.get_mut(&network) {
+            source.is_fading = true;
+            self.fading.push_back(network);
+            if self.fading.len() > self.fading_max {
+                self.forget_first();
+            }
         }
     }
 
@@ -94,6 +100,22 @@ impl Sources {
         let network = self.network(address);
         if let Some(source) = self.known.get_mut(&network) {
             source.meter.charge(now_ns, spent, &tariff.address);
+        }
+    }
+
+    /// Charges an address that may have no connection of its own: what it asked came through a proxy's. O(1).
+    pub(super) fn charge_visitor(
+        &mut self,
+        address: IpAddr,
+        now_ns: u64,
+        spent: Spent,
+        tariff: &Tariff,
+    ) {
+        let network = self.network(address);
+        let source = self.known.entry(network).or_default();
+        source.meter.charge(now_ns, spent, &tariff.address);
+        if source.connections == 0 && !source.is_fading {
+            self.fade(network);
         }
     }
 

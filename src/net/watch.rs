@@ -13,6 +13,7 @@ use crate::hub::Millis;
 use crate::hub::command::PeerFault;
 use crate::index::{ConnKey, Key, TimerKey};
 use log::Level;
+use std::net::IpAddr;
 
 /// Closed for having done more than the rates allow.
 const CLOSE_EXCESS: u16 = 4429;
@@ -86,13 +87,25 @@ impl<S: Socket> Floor<S> {
     /// Charges somebody for a message of so many bytes and for what it has made the hub do.
     pub(super) fn charge_since(&mut self, key: ConnKey, before: Tally, bytes: usize) {
         if self.is_metered {
-            let spent = Spent {
-                messages: 1,
-                bytes: bytes as u64,
-                deliveries: self.deliveries - before.deliveries,
-                joins: self.joins - before.joins,
-            };
-            self.charge(key, spent);
+            self.charge(key, self.spent_since(before, bytes));
+        }
+    }
+
+    /// The same for somebody who has no connection of his own: it is his proxy's, which others use too. Only his address pays.
+    pub(super) fn charge_address_since(&mut self, client: IpAddr, before: Tally, bytes: usize) {
+        if self.tariff.address.is_on() {
+            let (spent, now_ns) = (self.spent_since(before, bytes), self.now_ns());
+            self.sources
+                .charge_visitor(client, now_ns, spent, &self.tariff);
+        }
+    }
+
+    fn spent_since(&self, before: Tally, bytes: usize) -> Spent {
+        Spent {
+            messages: 1,
+            bytes: bytes as u64,
+            deliveries: self.deliveries - before.deliveries,
+            joins: self.joins - before.joins,
         }
     }
 
@@ -102,6 +115,13 @@ impl<S: Socket> Floor<S> {
         self.is_metered
             && self.tariff.excess != Excess::Delay
             && self.owes_until_ns(key) > self.now_ns()
+    }
+
+    /// Whether more has been done for an address than may. What comes through a proxy's connection cannot be delayed for one of
+    /// those who use it.
+    pub(super) fn address_owes(&self, client: IpAddr) -> bool {
+        let owes_until_ns = self.sources.owes_until_ns(client, self.tariff.burst_ns);
+        self.tariff.address.is_on() && owes_until_ns > self.now_ns()
     }
 
     /// Charges somebody who has come into a world.
