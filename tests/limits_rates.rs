@@ -424,6 +424,23 @@ fn what_is_shared_counts_once() {
     assert!(hub.census().evicted > 0);
 }
 
+/// Says so many bytes of a message that has 2 KiB more.
+fn begin_message(hub: &mut TestHub, peer: &mut TestPeer, bytes: usize) {
+    let mut begun = vec![0x81, 0xff];
+    begun.extend((bytes as u64 + (2 << 10)).to_be_bytes());
+    begun.extend([0; 4]);
+    begun.extend(vec![b'x'; bytes]);
+    peer.wire().send(&begun);
+    settle(hub, [peer]);
+}
+
+/// Whether a newcomer is turned away.
+fn is_full(hub: &mut TestHub) -> bool {
+    let wire = connect(hub, ANN);
+    ask(hub, &wire, 1, "");
+    answered(&wire) == [(503, 1)].into()
+}
+
 #[test]
 fn near_the_bound_newcomers_are_turned_away() {
     let limits = Limits {
@@ -433,20 +450,9 @@ fn near_the_bound_newcomers_are_turned_away() {
     };
     let (mut hub, _slow, mut speaker) = hall(limits, 1);
     settle(&mut hub, [&mut speaker]);
-    // 90 KiB of a message that is not whole.
-    let mut begun = vec![0x81, 0xff];
-    begun.extend((92_u64 << 10).to_be_bytes());
-    begun.extend([0; 4]);
-    begun.extend(vec![b'x'; 90 << 10]);
     let before = hub.census();
-    speaker.wire().send(&begun);
-    settle(&mut hub, [&mut speaker]);
-    let wire = connect(&mut hub, ANN);
-    wire.send(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n");
-    wire.arrive(usize::MAX);
-    hub.settle(|_| false);
-    let answer = String::from_utf8(wire.receive(usize::MAX)).expect("text");
-    assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+    begin_message(&mut hub, &mut speaker, 90 << 10);
+    assert!(is_full(&mut hub));
     assert_eq!(hub.census().refused, before.refused + 1);
     // The end of the message makes room again.
     speaker.wire().send(&vec![b'x'; 2 << 10]);
@@ -454,6 +460,35 @@ fn near_the_bound_newcomers_are_turned_away() {
     let mut newcomer = TestPeer::new(connect(&mut hub, ANN), "/");
     settle(&mut hub, [&mut newcomer]);
     assert_eq!(newcomer.texts().len(), 1);
+}
+
+/// What waits for the absent takes no more than its part of the memory, and that part is not there for others.
+#[test]
+fn what_waits_for_the_absent_counts() {
+    let limits = Limits {
+        memory_bytes: 100 << 10,
+        message_bytes: 95 << 10,
+        ..Limits::default()
+    };
+    let (mut hub, _slow, mut speaker) = hall(limits, 1);
+    let mut caller = TestPeer::new(
+        connect(&mut hub, BOB),
+        "/peerjs?key=peerjs&id=caller&token=t",
+    );
+    for number in 0..60 {
+        let payload = "x".repeat(900);
+        caller.say(&format!(
+            r#"{{"type":"OFFER","dst":"absent-{number}","payload":"{payload}"}}"#
+        ));
+    }
+    settle(&mut hub, [&mut caller]);
+    let told = caller.texts();
+    let refused = told.iter().filter(|text| text.contains("EXPIRE")).count();
+    assert!((30..40).contains(&refused), "25 KiB wait: {told:?}");
+    begin_message(&mut hub, &mut speaker, 70 << 10);
+    assert!(is_full(&mut hub));
+    hub.advance(Config::default().peerjs.expire_timeout_ms, |_| false);
+    assert!(!is_full(&mut hub));
 }
 
 #[test]

@@ -271,7 +271,8 @@ pub struct Limits {
     pub queue_bytes: usize,
     /// Bytes that may wait for one slow reader for longer than `Config::soft_queue_time_ms`; 0 sets no such bound.
     pub soft_queue_bytes: usize,
-    /// Bytes of all that waits in the hub: for slow readers, and of messages, requests and lines that are not complete.
+    /// Bytes of all that waits in the hub: for slow readers, for absent clients, of which a dialect may keep a quarter of
+    /// this, and of messages, requests and lines that are not complete.
     pub memory_bytes: usize,
     /// Bytes in one id, linkage key, tag, channel name, message id, user id or debout cluster.
     pub name_bytes: usize,

@@ -299,6 +299,12 @@ impl Worlds {
             + self.peero.as_ref().map_or(0, peero::Lobby::member_count)
     }
 
+    /// Bytes of all that is kept for those who are absent.
+    pub fn waiting_bytes(&self) -> usize {
+        self.peerjs.as_ref().map_or(0, peerjs::Realm::waiting_bytes)
+            + self.relay.as_ref().map_or(0, relay::Node::waiting_bytes)
+    }
+
     /// Panics if a world contradicts itself or exceeds a bound. For tests; O(everything).
     #[doc(hidden)]
     pub fn check(&self) {

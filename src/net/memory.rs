@@ -1,16 +1,32 @@
 //! How much memory all that waits takes, and what goes when it is too much.
 //!
 //! Owns the account of what is kept for slow readers and of what is incomplete: beginnings of messages, lines, requests,
-//! and what has been read and not yet worked off. What several readers share counts once. What a dialect keeps for those who
-//! are absent has bounds of its own.
+//! what has been read and not yet worked off, and what dialects keep for those who are absent. What several readers share counts
+//! once.
 
 use super::Socket;
 use super::conn::{Conn, Speech};
 use super::floor::Floor;
 use super::log_limit::limited;
 use super::out_queue::OutQueue;
+use crate::config::Config;
 use crate::index::ConnKey;
 use log::Level;
+
+/// Of the memory, what a dialect may keep for those who are absent: this part at most, or nothing would be left for those who
+/// are there.
+const ABSENT_SHARE: usize = 4;
+
+/// Lowers the bounds of those dialects that keep something to what the memory allows.
+pub(super) fn keep_for_absent(config: &mut Config) {
+    let most = config.limits.memory_bytes / ABSENT_SHARE;
+    for bytes in [
+        &mut config.peerjs.waiting_bytes,
+        &mut config.relay.waiting_bytes,
+    ] {
+        *bytes = most.min(*bytes);
+    }
+}
 
 impl<S> Conn<S> {
     /// Bytes of memory that this connection alone keeps for what waits or is incomplete.
@@ -50,7 +66,7 @@ impl<S: Socket> Floor<S> {
 
     /// Bytes of memory of all that waits.
     pub(super) fn waiting_bytes(&self) -> usize {
-        self.held_bytes + self.frames.shared_bytes()
+        self.held_bytes + self.frames.shared_bytes() + self.worlds.waiting_bytes()
     }
 
     /// Whether so little memory is left that nobody new is let in: less than an eighth.

@@ -11,6 +11,7 @@ use super::floor::{Due, Floor};
 use super::gate::Gate;
 use super::leave::LeaveTaking;
 use super::log_limit::LogLimit;
+use super::memory::keep_for_absent;
 use super::out_queue::Frames;
 use super::rate::Tariff;
 use super::sources::Sources;
@@ -102,12 +103,13 @@ impl<S: Socket> Switchboard<S> {
 
     /// An empty switchboard for checked settings. `connections_max` is what the system grants.
     pub fn new(
-        config: Config,
+        mut config: Config,
         connections_max: usize,
         mut entropy: Entropy,
         now: Now,
         clock: fn() -> u64,
     ) -> Switchboard<S> {
+        keep_for_absent(&mut config);
         let limits = &config.limits;
         let rules = Rules {
             scope: config.scope,

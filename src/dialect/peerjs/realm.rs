@@ -263,6 +263,11 @@ impl Realm {
         self.connected
     }
 
+    /// Bytes of all letters that wait for absent clients.
+    pub fn waiting_bytes(&self) -> usize {
+        self.waiting.bytes()
+    }
+
     /// An id that nobody has.
     pub fn fresh_id(&self, ids: &mut FreshIds) -> Uuid {
         // The second draw is for somebody who has guessed 122 random bits; nobody does so twice.

@@ -201,6 +201,11 @@ impl Waiting {
         self.letters.iter().map(|(_, letter)| letter)
     }
 
+    /// Bytes of all letters, and of the names of their queues.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// Panics if something contradicts itself or exceeds a bound. `now` is the latest time that it was told.
     pub(super) fn check(&self, now: Millis) {
         assert!(self.letters.len() <= self.letters_max);

@@ -185,6 +185,11 @@ impl Node {
         self.links.len() - self.calling
     }
 
+    /// Bytes of all messages that wait while no node is connected.
+    pub fn waiting_bytes(&self) -> usize {
+        self.router.waiting_bytes()
+    }
+
     /// How many nodes are connected, each once.
     pub fn link_count(&self) -> usize {
         self.router.link_count()

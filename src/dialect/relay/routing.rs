@@ -287,6 +287,11 @@ impl Router {
         self.sweep_at
     }
 
+    /// Bytes of all messages that wait while no node is connected.
+    pub fn waiting_bytes(&self) -> usize {
+        self.waiting_bytes
+    }
+
     /// Panics if something contradicts itself or exceeds a bound. O(everything).
     pub fn check(&self) {
         self.nonces.check();
