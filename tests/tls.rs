@@ -116,6 +116,20 @@ fn peers_with_and_without_tls_meet() {
     }
 }
 
+/// What certificate authorities issue.
+#[test]
+fn keys_of_every_usual_kind_serve() {
+    for key in ["rsa2048.pem", "p256.pem", "p384.pem", "ed25519.pem"] {
+        let (issued, folder) = (Issued::for_key(key), Folder::new("tls-kinds"));
+        let hub = hub(&issued, &folder, quiet());
+        for version in [&TLS12, &TLS13] {
+            let config = client_config(&[&issued], &[version], &["http/1.1"]);
+            let answer = request(&mut connect(hub.address, &config), "/healthz");
+            assert!(answer.starts_with("HTTP/1.1 200 "), "{key}: {answer}");
+        }
+    }
+}
+
 #[test]
 fn plain_answers_end_in_order() {
     let (issued, folder) = (Issued::new(), Folder::new("tls-http"));

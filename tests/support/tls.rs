@@ -30,6 +30,18 @@ impl Issued {
         }
     }
 
+    /// The same for a key of `tests/keys`.
+    pub fn for_key(name: &str) -> Issued {
+        let file = format!("{}/tests/keys/{name}", env!("CARGO_MANIFEST_DIR"));
+        let key = std::fs::read_to_string(file).unwrap();
+        let params = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+        let cert = params.self_signed(&rcgen::KeyPair::from_pem(&key).unwrap());
+        Issued {
+            cert: cert.unwrap().pem(),
+            key,
+        }
+    }
+
     pub fn der(&self) -> CertificateDer<'static> {
         CertificateDer::from_pem_slice(self.cert.as_bytes()).unwrap()
     }
