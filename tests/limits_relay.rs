@@ -40,7 +40,12 @@ impl Network {
 
     /// Connects; the node's id is not told.
     fn connect(&mut self, name: char) {
-        let wire = self.hub.connect(IpAddr::from([10, 0, 0, 1]), usize::MAX);
+        self.connect_over(name, usize::MAX);
+    }
+
+    /// The same with room for so many bytes on the way to it.
+    fn connect_over(&mut self, name: char, window: usize) {
+        let wire = self.hub.connect(IpAddr::from([10, 0, 0, 1]), window);
         let peer = TestPeer::new(wire.expect("there is room"), "/peer-relay");
         self.nodes.push((name, peer, Vec::new()));
         self.settle();
@@ -103,6 +108,12 @@ impl Network {
             }
         }
         data
+    }
+
+    fn reads(&mut self, name: char, reads: bool) {
+        let node = self.nodes.iter_mut().find(|node| node.0 == name);
+        node.expect("it is there").1.reads = reads;
+        self.settle();
     }
 
     /// Two others talk as ever.
@@ -305,4 +316,26 @@ fn searches() {
     assert!(0 < answers && answers < SEARCHES, "{answers} in one tick");
     network.settle();
     assert_eq!(network.told('a').len(), SEARCHES);
+}
+
+#[test]
+fn what_is_passed_on_to_a_slow_node() {
+    for (drop_first, expected) in [("relayed", 2), ("nudges", 20)] {
+        let mut network = Network::new(|config| {
+            config.limits.soft_queue_bytes = 4_000;
+            config.drop_first = vec![drop_first.to_owned()];
+        });
+        network.join('a');
+        network.connect_over('b', 1_000);
+        network.say('b', &format!("\"{}\"", id('b')));
+        network.told('b');
+        network.reads('b', false);
+        for nonce in 0..20 {
+            network.send('a', 'b', &nonce.to_string(), &"x".repeat(3_000));
+        }
+        assert_eq!(network.hub.census().dropped, 20 - expected);
+        network.reads('b', true);
+        assert_eq!(network.data('b').len() as u64, expected);
+        network.talk('a', 'b');
+    }
 }

@@ -113,8 +113,8 @@ pub struct Config {
     pub stop: Stop,
     /// Bytes read from one connection in one tick: the size of the one read buffer that all connections share.
     pub read_buffer_bytes: usize,
-    /// What is not sent to a reader of the hub's own protocol that has more than `limits.soft_queue_bytes` waiting for it:
-    /// any of `nudges`, `debout`, `messages` and `notifies`. Everything else is never dropped.
+    /// What is not sent to a reader that has more than `limits.soft_queue_bytes` waiting for it: of the hub's own protocol any
+    /// of `nudges`, `debout`, `messages` and `notifies`, of peer-relay `relayed`. Everything else is never dropped.
     pub drop_first: Vec<String>,
     /// The bounds.
     pub limits: Limits,

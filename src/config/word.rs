@@ -79,10 +79,13 @@ pub(super) const FILE: Word = Word {
 pub(super) const DROPPABLE: Word = Word {
     placeholder: "KIND",
     read: |text| text.trim().to_ascii_lowercase(),
-    check: |text| match matches!(text, "nudges" | "debout" | "messages" | "notifies" | "none") {
+    check: |text| match matches!(
+        text,
+        "nudges" | "debout" | "messages" | "notifies" | "relayed" | "none"
+    ) {
         true => Ok(()),
         false => Err(format!(
-            "{} may not be dropped: write nudges, debout, messages, notifies or none",
+            "{} may not be dropped: write nudges, debout, messages, notifies, relayed or none",
             quote(text)
         )),
     },

@@ -28,6 +28,8 @@ pub enum Act {
         to: ConnKey,
         /// The number of the text in its mail.
         text: u32,
+        /// Whether it is only passed on, in a network that promises no delivery.
+        is_relayed: bool,
     },
     /// The connection is closed once it has got what was sent to it before.
     Close {
@@ -65,7 +67,22 @@ impl Mail {
 
     /// Sends a text that is kept.
     pub fn send(&mut self, to: ConnKey, Text(text): Text) {
-        self.acts.push(Act::Send { to, text });
+        let is_relayed = false;
+        self.acts.push(Act::Send {
+            to,
+            text,
+            is_relayed,
+        });
+    }
+
+    /// The same for a text that is only passed on, and that a slow reader may have to do without.
+    pub fn relay(&mut self, to: ConnKey, Text(text): Text) {
+        let is_relayed = true;
+        self.acts.push(Act::Send {
+            to,
+            text,
+            is_relayed,
+        });
     }
 
     /// Sends a text to this connection alone.

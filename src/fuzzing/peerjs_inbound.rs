@@ -107,7 +107,12 @@ fn pass_on(text: &str, forward: &Forward<'_>) {
         mail: &mut mail,
     };
     realm.hear(sender, text, lent).expect("it was read before");
-    let [Act::Send { to, text: number }] = mail.acts() else {
+    let [
+        Act::Send {
+            to, text: number, ..
+        },
+    ] = mail.acts()
+    else {
         panic!("one is told, and nothing else is done: {:?}", mail.acts());
     };
     assert_eq!(*to, ConnKey::at(1));

@@ -236,7 +236,7 @@ impl Twin {
     /// Asserts that the realm has said and done what the model has.
     fn compare(&mut self) {
         let act = |act: &Act| match act {
-            Act::Send { to, text } => {
+            Act::Send { to, text, .. } => {
                 let text = String::from_utf8(self.mail.read(*text).to_vec()).expect("UTF-8");
                 (to.index(), Some(text))
             }

@@ -219,7 +219,7 @@ impl Twin {
             .acts()
             .iter()
             .filter_map(|act| match act {
-                &Act::Send { to, text } => {
+                &Act::Send { to, text, .. } => {
                     texts_used = texts_used.max(text as usize + 1);
                     let text = String::from_utf8(self.mail.read(text).to_vec());
                     Some((to, text.expect("texts are UTF-8")))

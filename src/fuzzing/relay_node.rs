@@ -190,7 +190,7 @@ impl Twin {
         let mail = std::mem::take(&mut self.mail);
         for act in mail.acts() {
             match act {
-                Act::Send { to, text } => {
+                Act::Send { to, text, .. } => {
                     let text = std::str::from_utf8(mail.read(*text)).expect("texts are UTF-8");
                     let conn = self.conns.iter_mut().find(|conn| conn.key == *to);
                     let conn = conn.expect("only who is there is told something");

@@ -27,6 +27,7 @@ pub(super) struct DropFirst {
     debout: bool,
     messages: bool,
     notifies: bool,
+    relayed: bool,
 }
 
 impl DropFirst {
@@ -42,7 +43,13 @@ impl DropFirst {
             debout: has("debout"),
             messages: has("messages"),
             notifies: has("notifies"),
+            relayed: has("relayed"),
         }
+    }
+
+    /// Whether a node of peer-relay for which so much waits is spared what is only passed on to it.
+    pub(super) fn drops_relayed(self, backlog_bytes: usize) -> bool {
+        self.relayed && backlog_bytes > self.beyond_bytes
     }
 
     /// Whether a receiver for whom so much waits is spared this event. Few have anything waiting.

@@ -23,7 +23,10 @@ impl<S: Socket> Floor<S> {
         self.deliveries += mail.acts().len() as u64;
         for act in mail.acts() {
             match act {
-                &Act::Send { to, text } => self.send(mail, to, text),
+                &Act::Send { to, is_relayed, .. } if is_relayed && self.drops_relayed(to) => {
+                    self.census.dropped += 1;
+                }
+                &Act::Send { to, text, .. } => self.send(mail, to, text),
                 &Act::Close { to, code, reason } => self.close(to, code, reason),
                 Act::Remark(text) => debug!("{text}"),
                 Act::Dial { member, url } => self.wishes.push_back(Wish::Fresh {
@@ -33,6 +36,15 @@ impl<S: Socket> Floor<S> {
                 Act::Keep(state) => self.kept = Some(state.clone()),
             }
         }
+    }
+
+    /// Whether what is only passed on is not sent to this connection, since too much waits for it.
+    fn drops_relayed(&self, to: ConnKey) -> bool {
+        let backlog_bytes = self
+            .conns
+            .get(to.index())
+            .map(|conn| conn.out.backlog_bytes());
+        backlog_bytes.is_some_and(|bytes| self.drop_first.drops_relayed(bytes))
     }
 
     fn send(&mut self, mail: &Mail, to: ConnKey, text: u32) {

@@ -67,7 +67,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         name: "drop-first",
         group: Group::Bounds,
-        help: "What is not sent to such a reader of the hub's own protocol: nudges, debout, messages (published), notifies, or none; may be given several times; nothing else is ever dropped",
+        help: "What is not sent to such a reader: of the hub's own protocol nudges, debout, messages (published) or notifies, of peer-relay relayed, or none; may be given several times; nothing else is ever dropped",
         form: Form::Texts(|config| &mut config.drop_first, word::DROPPABLE),
         common: false,
     },

@@ -430,7 +430,11 @@ impl Node {
         }
         let text = mail.text(|out| outbound::write_message(envelope, write_data, out));
         for &hop in &self.hops {
-            mail.send(self.links[hop].conn, text);
+            let conn = self.links[hop].conn;
+            match envelope.from == self.own {
+                true => mail.send(conn, text),
+                false => mail.relay(conn, text),
+            }
         }
         if let Some(wanted) = wanted {
             let lost = self.router.wait(wanted, mail.words(text).into());
