@@ -444,6 +444,31 @@ fn a_crowd_that_waits_for_a_large_state_is_answered_in_turns() {
     assert_eq!(sum, CROWD);
 }
 
+/// Once late is not silent for ever: the state would be an old one for all who come later.
+#[test]
+fn a_member_that_was_late_is_asked_again() {
+    const PRESENTED: &str = "@PRESENTATION";
+    const ASKED: &str = "@REQUEST_NETWORK_INFORMATION";
+    const TOLD: &str = "@NETWORK_INFORMATION";
+    let config = quiet();
+    let state_time_ms = config.netpeer.state_time_ms;
+    let mut hub = test_hub::TestHub::new(config, 1);
+    let mut slow = line_speaker(&mut hub, &presentation("slow", false));
+    let mut second = line_speaker(&mut hub, &presentation("second", true));
+    hub.settle(|_| false);
+    assert_eq!(types(&mut slow), [PRESENTED, ASKED]);
+    hub.advance(state_time_ms, |_| false);
+    assert_eq!(types(&mut second), [PRESENTED, TOLD]);
+    slow.say(r#"{"type":"@NETWORK_INFORMATION","content":{"network":{"hosts":[],"state":1}}}"#);
+    slow.wire().arrive(usize::MAX);
+    second.wire().reset();
+    second.wire().arrive(usize::MAX);
+    hub.settle(|_| false);
+    let _third = line_speaker(&mut hub, &presentation("third", true));
+    hub.settle(|_| false);
+    assert_eq!(types(&mut slow), [ASKED]);
+}
+
 #[test]
 fn a_silent_crowd_is_ended_in_turns() {
     const CROWD: usize = 1_500;

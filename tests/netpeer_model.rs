@@ -135,11 +135,8 @@ impl Model {
         let content = json!({"network": {"hosts": [], "state": self.state}});
         let member = &mut self.members[place];
         member.say("@NETWORK_INFORMATION", content);
-        // Who was too late is not asked again, which stays so.
-        let now = self.hub.elapsed_ms();
-        if member.asked_at.is_some_and(|at| now < at + STATE_TIME_MS) {
-            member.asked_at = None;
-        }
+        // Who was too late may be asked again from now on.
+        member.asked_at = None;
     }
 
     fn take_in(&mut self) {

@@ -146,7 +146,7 @@ impl Members {
                 );
             }
         }
-        self.judge_state(number, &state, came, present.moment);
+        self.judge_state(number, &state, came, present);
         let member = &mut self.members[number];
         member.informed = Some(present.moment);
         member.states.push((present.moment, state));
@@ -173,8 +173,11 @@ impl Members {
 
     /// If all who may be there tell their states when they are asked, the one that is handed on is the state of one of
     /// them, and no old one.
-    fn judge_state(&self, number: usize, state: &str, came: Moment, now: Moment) {
-        if self.config.state_time_ms == 0 {
+    fn judge_state(&self, number: usize, state: &str, came: Moment, present: &Present) {
+        let (now, now_ms) = (present.moment, present.now_ms);
+        let waited_ms = now_ms - self.members[number].came_ms;
+        if waited_ms >= self.config.state_time_ms {
+            // Nobody was asked, or whoever was asked had time enough.
             return;
         }
         let others = || {

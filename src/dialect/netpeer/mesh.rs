@@ -39,7 +39,7 @@ pub struct Mesh {
     members: List<InRoll, HostKey>,
     /// Members that wait to be told about the network, in the order of their presentations.
     waiting: List<InWaiting, HostKey>,
-    /// Members that may be asked for the state: those who do not wait for it themselves and have always answered in time.
+    /// Members that may be asked for the state: those who do not wait for it themselves, and owe no answer that was due.
     askable: List<InAskable, HostKey>,
     question: Option<Question>,
     /// Number of the latest presentation.
@@ -230,7 +230,7 @@ impl Mesh {
             self.question = None;
             if let Stage::Member { name, .. } = &self.hosts[question.to].stage {
                 lent.mail.remark(format_args!(
-                    "net-peer: {name:?} does not tell the state, and is not asked again"
+                    "net-peer: {name:?} does not tell the state, and is not asked again before it has"
                 ));
             }
         }
@@ -376,6 +376,10 @@ impl Mesh {
             if self.keeps_state {
                 lent.mail.keep(state);
             }
+        }
+        let host = &self.hosts[from];
+        if !host.waiting.is_linked() && !host.askable.is_linked() {
+            self.askable.push_back(&mut self.hosts, from);
         }
         if self.question.is_some_and(|question| question.to == from) {
             self.question = None;
