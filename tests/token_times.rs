@@ -5,11 +5,12 @@ mod support;
 mod tokens;
 
 use peerhub::Config;
+use peerhub::access::{Checker, Keys};
 use serde_json::json;
 use std::net::IpAddr;
 use support::test_hub::{BEGIN_UNIX_MS, TestHub};
 use support::test_peer::{Heard, TestPeer};
-use tokens::{checker, rules, token};
+use tokens::{base64url, checker, key, rules, token};
 
 const ANYWHERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
 /// The leeway of the rules.
@@ -150,6 +151,35 @@ fn a_far_expiry_is_no_expiry() {
     hub.advance(7 * 86_400_000, |_| false);
     peer.pump(usize::MAX);
     assert!(peer.is_open());
+}
+
+/// A forged token may be tried with every key there is, which is more work than one turn may make: however fast somebody
+/// shows such, one of them is all that a tick takes from him.
+#[test]
+fn each_key_that_is_tried_is_charged_for() {
+    let mut hub = hub();
+    let mut keys = Keys::new();
+    keys.add_secret(tokens::SECRET.as_bytes())
+        .expect("a good secret");
+    for _ in 0..31 {
+        keys.add_public_pem(&key("p256-public.pem"))
+            .expect("a good key");
+    }
+    hub.check_tokens(Checker::new(keys, rules()));
+    let mut peer = open(&mut hub, "/", &expiring(60));
+    texts(&mut peer);
+    let message = [r#"{"alg":"ES256"}"#, r#"{"exp":4102444800}"#];
+    let message = message.map(|part| base64url(part.as_bytes())).join(".");
+    let forged = format!("{message}.{}", base64url(&[1; 64]));
+    for _ in 0..10 {
+        peer.say(&format!(
+            r#"{{"type":"authenticate","content":{{"token":"{forged}"}}}}"#
+        ));
+    }
+    let before = hub.ticks();
+    settle(&mut hub, &mut peer);
+    assert_eq!(texts(&mut peer).matches("E_BADTOKEN").count(), 10);
+    assert!(hub.ticks() - before >= 10, "{}", hub.ticks() - before);
 }
 
 #[test]

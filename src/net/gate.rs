@@ -51,8 +51,6 @@ impl Pass {
     }
 }
 
-/// What checking one token costs, in about a nanosecond: of an elliptic curve with one key, which is the dearest.
-const CHECK_COST: u64 = 200_000;
 /// The token has expired.
 const CLOSE_EXPIRED: u16 = 4401;
 
@@ -114,20 +112,29 @@ impl<S: Socket> Floor<S> {
         Ok(Some(grant))
     }
 
-    /// Whether a plain request may be answered. Only what tells of others or speaks in somebody's name asks for a token.
-    pub(super) fn admit_request(&mut self, key: ConnKey, head: &Head<'_>) -> Result<(), HttpFault> {
+    /// Whether a plain request may be answered, and gives whether it is an operator's. Only what tells of others or speaks
+    /// in somebody's name asks for a token.
+    pub(super) fn admit_request(
+        &mut self,
+        key: ConnKey,
+        head: &Head<'_>,
+    ) -> Result<bool, HttpFault> {
         if !self.gate.is_on {
-            return Ok(());
+            return Ok(false);
         }
-        let Some(guarded) = self.web.guarded(head) else {
-            return Ok(());
-        };
-        let (id, in_place) = match guarded {
-            Guarded::Listing => {
-                let query = head.query.unwrap_or_default();
-                (None, self.query_token(query, false))
+        let query = head.query.unwrap_or_default();
+        let (id, in_place) = match self.web.guarded(head) {
+            None => return Ok(false),
+            Some(Guarded::Health) => {
+                let offered = authorization(head).or_else(|| self.query_token(query, false));
+                let Some(offered) = offered else {
+                    return Ok(false);
+                };
+                let grant = self.judge(key, Some(&offered))?;
+                return Ok(grant.is_some_and(|grant| grant.admin));
             }
-            Guarded::Post { id, token } => {
+            Some(Guarded::Listing) => (None, self.query_token(query, false)),
+            Some(Guarded::Post { id, token }) => {
                 let token = decode_part(token);
                 let is_secret = !self.gate.is_required && !looks_like_token(&token);
                 (Some(decode_part(id)), Some(token).filter(|_| !is_secret))
@@ -135,7 +142,7 @@ impl<S: Socket> Floor<S> {
         };
         let offered = authorization(head).or(in_place);
         let Some(grant) = self.judge(key, offered.as_deref())? else {
-            return Ok(());
+            return Ok(false);
         };
         if !grant.dialects.allow(Dialect::PeerJs.name()) {
             return Err(self.forbid(key, "The token does not allow this protocol."));
@@ -143,7 +150,7 @@ impl<S: Socket> Floor<S> {
         if id.is_some() && !is_own_id(&grant, id.as_deref()) {
             return Err(self.forbid(key, "The token is for another peer id."));
         }
-        Ok(())
+        Ok(grant.admin)
     }
 
     /// The token of a query. A PeerJS client always has one, of its own making: where nobody needs a token of ours, that is
@@ -180,9 +187,8 @@ impl<S: Socket> Floor<S> {
 
     /// Judges a token at the present, and gives its user id the form in which others may see it.
     fn check_token(&mut self, token: &str) -> Result<Box<Grant>, TokenFault> {
-        self.cost += CHECK_COST;
         let checker = self.gate.checker.as_ref().ok_or(TokenFault::NoKey)?;
-        let mut grant = checker.check(token, self.now.unix_ms)?;
+        let mut grant = checker.check(token, self.now.unix_ms, &mut self.cost)?;
         if let Some(subject) = grant.subject.as_deref() {
             // What is hidden already would be shown as it is, and so as somebody else's.
             let shown = self.reader.shown_user_id(subject);
@@ -266,8 +272,12 @@ impl<S: Socket> Floor<S> {
     }
 }
 
-/// The token of the header field `Authorization`, if there is one.
+/// The token of the header field `Authorization`, if there is one. Of two such fields nobody knows which one others have
+/// looked at: they are a token that does not count.
 fn authorization<'a>(head: &Head<'a>) -> Option<Cow<'a, str>> {
+    if head.values("authorization").nth(1).is_some() {
+        return Some(Cow::Borrowed(""));
+    }
     let value = head.header_text("authorization")?;
     let (scheme, token) = value.trim().split_once(' ')?;
     let is_bearer = scheme.eq_ignore_ascii_case("bearer");

@@ -167,7 +167,7 @@ impl<S: Socket> Floor<S> {
             Upgrade::Refused(fault) => return Err(fault),
             Upgrade::No => {}
         }
-        self.admit_request(key, head)?;
+        let is_for_operator = self.admit_request(key, head)?;
         let body_bytes = head.content_length()?.unwrap_or(0);
         if body_bytes > self.config.limits.body_bytes as u64 {
             return Err(HttpFault::new(413, "The request body is too large."));
@@ -181,7 +181,7 @@ impl<S: Socket> Floor<S> {
             return Ok(Outcome::Unfinished(end));
         };
         let body = if self.web.wants_body(head) { body } else { &[] };
-        let status = self.status();
+        let status = self.status(is_for_operator);
         let response = self.lend(|web, worlds, lent| {
             let behind = Behind {
                 status,

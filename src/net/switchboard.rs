@@ -199,8 +199,8 @@ impl<S: Socket> Switchboard<S> {
         self.floor.tls = Some(tls);
     }
 
-    /// From now on tokens are checked with this. Until then none counts, if the settings ask for any; those that have been
-    /// accepted are not looked at again.
+    /// From now on tokens are checked with this. Until it is first called none counts, if the settings ask for any; those
+    /// that have been accepted are not looked at again.
     pub fn check_tokens(&mut self, checker: Checker) {
         self.floor.gate.checker = Some(checker);
     }

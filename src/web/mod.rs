@@ -24,7 +24,7 @@ use crate::wire::{Head, Response};
 
 use assets::Asset;
 pub use cors::Cors;
-pub use health::HubStatus;
+pub use health::{Counters, HubStatus};
 
 /// Everything that the port answers to plain HTTP. Built once.
 #[derive(Debug)]
@@ -52,6 +52,8 @@ pub struct Behind<'a> {
 /// What tells of others, or speaks in somebody's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Guarded<'a> {
+    /// How the hub is: everybody may know, but operators are told more.
+    Health,
     /// The list of ids.
     Listing,
     /// A message of somebody, as he stands in the path.
@@ -108,8 +110,11 @@ impl Web {
         plaintext::answer(plaintext, head)
     }
 
-    /// What about a request asks for a token, where tokens are asked for.
+    /// What about a request has to do with a token, where tokens are looked at.
     pub fn guarded<'a>(&self, head: &Head<'a>) -> Option<Guarded<'a>> {
+        if head.path == HEALTH_PATH {
+            return Some(Guarded::Health);
+        }
         let route = self.peerjs.as_ref()?.route(head.path)?;
         route.guarded().filter(|_| route.allows(head.method))
     }
