@@ -153,15 +153,15 @@ fn a_far_expiry_is_no_expiry() {
     assert!(peer.is_open());
 }
 
-/// A forged token may be tried with every key there is, which is more work than one turn may make: however fast somebody
-/// shows such, one of them is all that a tick takes from him.
+/// A forged token is tried with every key that it may be signed with: however fast somebody shows such, two of them are more
+/// than one turn may cost him.
 #[test]
 fn each_key_that_is_tried_is_charged_for() {
     let mut hub = hub();
     let mut keys = Keys::new();
     keys.add_secret(tokens::SECRET.as_bytes())
         .expect("a good secret");
-    for _ in 0..31 {
+    for _ in 0..4 {
         keys.add_public_pem(&key("p256-public.pem"))
             .expect("a good key");
     }
@@ -179,7 +179,7 @@ fn each_key_that_is_tried_is_charged_for() {
     let before = hub.ticks();
     settle(&mut hub, &mut peer);
     assert_eq!(texts(&mut peer).matches("E_BADTOKEN").count(), 10);
-    assert!(hub.ticks() - before >= 10, "{}", hub.ticks() - before);
+    assert!(hub.ticks() - before >= 5, "{}", hub.ticks() - before);
 }
 
 #[test]

@@ -165,7 +165,7 @@ impl Web {
             (Route::PeerJs(_), _) if reads && self.meant(head.path).is_some() => {
                 self.not_found(head.path)
             }
-            _ => self.method_not_allowed(route, head.path),
+            _ => self.method_not_allowed(route),
         }
     }
 
@@ -208,7 +208,7 @@ impl Web {
         }
     }
 
-    fn method_not_allowed(&self, route: Route<'_>, path: &str) -> Response {
+    fn method_not_allowed(&self, route: Route<'_>) -> Response {
         // The list is the original's for the JSON interface; a preflight is answered there all the same.
         let allowed = match route {
             Route::Api => "POST",
@@ -219,7 +219,8 @@ impl Web {
             | Route::Server
             | Route::Nothing => methods(route),
         };
-        let text = format!("{path} answers {allowed}.\n\n{}", self.what_works());
+        // Not by its name: in the path of a PeerJS client there is a token.
+        let text = format!("This path answers {allowed}.\n\n{}", self.what_works());
         let mut response = if let Route::Api = route {
             api::fault(self, 405, "methodnotallowed", &text, (self.clock_ms)())
         } else {
