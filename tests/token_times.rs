@@ -182,6 +182,51 @@ fn each_key_that_is_tried_is_charged_for() {
     assert!(hub.ticks() - before >= 5, "{}", hub.ticks() - before);
 }
 
+/// Those who bring no token are served in the same tick, however many forged ones come with them.
+#[test]
+fn a_crowd_with_forged_tokens_keeps_nobody_else_waiting() {
+    let mut hub = hub();
+    let mut keys = Keys::new();
+    for _ in 0..4 {
+        keys.add_public_pem(&key("p256-public.pem"))
+            .expect("a good key");
+    }
+    hub.check_tokens(Checker::new(keys, rules()));
+    let message = [r#"{"alg":"ES256"}"#, r#"{"exp":4102444800}"#];
+    let message = message.map(|part| base64url(part.as_bytes())).join(".");
+    let forged = format!("{message}.{}", base64url(&[1; 64]));
+    let ways = [
+        format!("GET / HTTP/1.1\r\nAuthorization: Bearer {forged}\r\n"),
+        format!("GET / HTTP/1.1\r\nSec-WebSocket-Protocol: bearer, {forged}\r\n"),
+        format!("GET /?token={forged} HTTP/1.1\r\n"),
+    ];
+    let upgrade = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+                   Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+    let mut requests: Vec<String> = (0..60)
+        .map(|place| format!("{}{upgrade}Host: hub\r\n\r\n", ways[place % 3]))
+        .collect();
+    requests.push(format!(
+        "POST /peerjs/a/{forged}/offer HTTP/1.1\r\nHost: hub\r\nContent-Length: 2\r\n\r\n{{}}"
+    ));
+    let ask = |hub: &mut TestHub, request: &str| {
+        let wire = hub.connect(ANYWHERE, 1 << 20).expect("there is room");
+        wire.send(request.as_bytes());
+        wire.arrive(usize::MAX);
+        wire
+    };
+    let crowd: Vec<_> = requests
+        .iter()
+        .map(|request| ask(&mut hub, request))
+        .collect();
+    let other = ask(&mut hub, "GET /healthz HTTP/1.1\r\nHost: hub\r\n\r\n");
+    hub.tick();
+    assert!(other.receive(usize::MAX).starts_with(b"HTTP/1.1 200"));
+    hub.settle(|_| false);
+    for wire in crowd {
+        assert!(wire.receive(usize::MAX).starts_with(b"HTTP/1.1 401"));
+    }
+}
+
 #[test]
 fn without_keys_no_token_counts() {
     let mut config = Config::default();

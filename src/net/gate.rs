@@ -29,6 +29,8 @@ pub(super) struct Gate {
     pub(super) checker: Option<Checker>,
     /// Who may speak net-peer, if not everybody may.
     lines_from: Option<Proxies>,
+    /// What tokens have cost in this tick, in about a nanosecond.
+    spent: u64,
 }
 
 /// What a connection must know of the token that it came with.
@@ -55,6 +57,9 @@ impl Pass {
 const CLOSE_EXPIRED: u16 = 4401;
 
 impl Gate {
+    /// Work on tokens after which the others who bring one wait for the next tick, in about a nanosecond: 4 ms. Whoever
+    /// brings none, or is in, waits no longer than that for a flood of forged ones.
+    const TICK_COST_MAX: u64 = 4_000_000;
     /// A far ending is looked at this often, ms, since the time of day may be set anew meanwhile.
     const LOOK_MS: Millis = 600_000;
 
@@ -66,9 +71,15 @@ impl Gate {
             is_on: config.tokens.are_on(),
             is_required: config.tokens.are_required(),
             checker: None,
+            spent: 0,
             lines_from: is_limited
                 .then(|| Proxies::new(ranges).expect("checked settings hold no bad ranges")),
         }
+    }
+
+    /// A tick begins.
+    pub(super) fn begin_tick(&mut self) {
+        self.spent = 0;
     }
 
     /// Whether tokens are looked at.
@@ -84,6 +95,16 @@ impl Gate {
 }
 
 impl<S: Socket> Floor<S> {
+    /// Whether whoever asks this has to wait, since he seems to bring a token and enough of them have been checked in this
+    /// tick.
+    pub(super) fn must_wait_at_gate(&self, head: &Head<'_>) -> bool {
+        let fields = ["authorization", "sec-websocket-protocol"];
+        self.gate.spent > Gate::TICK_COST_MAX
+            && (fields.iter().any(|name| head.header(name).is_some())
+                || Asked::read(head.query.unwrap_or_default()).token.is_some()
+                || matches!(self.web.guarded(head), Some(Guarded::Post { .. })))
+    }
+
     /// Whether whoever asks for a WebSocket may have it, and what he may do then: none if he may do everything.
     pub(super) fn admit_token(
         &mut self,
@@ -188,7 +209,11 @@ impl<S: Socket> Floor<S> {
     /// Judges a token at the present, and gives its user id the form in which others may see it.
     fn check_token(&mut self, token: &str) -> Result<Box<Grant>, TokenFault> {
         let checker = self.gate.checker.as_ref().ok_or(TokenFault::NoKey)?;
-        let mut grant = checker.check(token, self.now.unix_ms, &mut self.cost)?;
+        let mut cost = 0;
+        let grant = checker.check(token, self.now.unix_ms, &mut cost);
+        self.cost += cost;
+        self.gate.spent += cost;
+        let mut grant = grant?;
         if let Some(subject) = grant.subject.as_deref() {
             // What is hidden already would be shown as it is, and so as somebody else's.
             let shown = self.reader.shown_user_id(subject);

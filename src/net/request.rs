@@ -31,6 +31,8 @@ enum Outcome {
     Upgraded(usize),
     /// It was answered, and no other will be on this connection.
     Over,
+    /// It is all there, and looked at in the next tick.
+    PutOff,
 }
 
 impl<S: Socket> Switchboard<S> {
@@ -57,7 +59,9 @@ impl<S: Socket> Switchboard<S> {
                 return floor.respond(key, &hasty().response(), false, false);
             }
             let before = floor.tally();
-            match floor.answer(key, &held[used..]) {
+            // What is put off goes through the read buffer again.
+            let can_wait = held.len() - used <= self.input.len();
+            match floor.answer(key, &held[used..], can_wait) {
                 Outcome::Answered(request_bytes) => {
                     used += request_bytes;
                     floor.charge_since(key, before, request_bytes);
@@ -75,6 +79,10 @@ impl<S: Socket> Switchboard<S> {
                     }
                 }
                 Outcome::Over => return,
+                Outcome::PutOff => {
+                    floor.conns[key.index()].put_off = Some(held[used..].into());
+                    break;
+                }
                 Outcome::Upgraded(head_bytes) => {
                     // What follows the head has come with the last read, or the head would have been answered before.
                     let following = held.len() - used - head_bytes;
@@ -109,8 +117,8 @@ fn hasty() -> HttpFault {
 }
 
 impl<S: Socket> Floor<S> {
-    /// Answers the request that `bytes` begin with, if it is all there.
-    fn answer(&mut self, key: ConnKey, bytes: &[u8]) -> Outcome {
+    /// Answers the request that `bytes` begin with, if it is all there and does not have to wait.
+    fn answer(&mut self, key: ConnKey, bytes: &[u8], can_wait: bool) -> Outcome {
         self.cost += REQUEST_COST;
         let (head, head_bytes) = match parse_head(bytes, self.config.limits.head_bytes) {
             Ok(Some(whole)) => whole,
@@ -121,6 +129,9 @@ impl<S: Socket> Floor<S> {
                 return Outcome::Over;
             }
         };
+        if can_wait && self.must_wait_at_gate(&head) {
+            return Outcome::PutOff;
+        }
         self.try_answer(key, &head, head_bytes, bytes)
             .unwrap_or_else(|fault| {
                 self.respond_to(key, &head, fault.response(), false);

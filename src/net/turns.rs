@@ -82,6 +82,7 @@ impl<S: Socket> Switchboard<S> {
         let (ready, loud) = (self.turns.ready.len(), self.turns.loud.len());
         let share = TICK_COST_MAX / (ready + loud).max(1) as u64;
         self.floor.cost = 0;
+        self.floor.gate.begin_tick();
         self.floor.turn_cost_max = share.clamp(*TURN_COST.start(), *TURN_COST.end());
         if let Some(key) = self.turns.loud.pop_front() {
             self.turn(key);
