@@ -31,6 +31,8 @@ pub(super) struct Gate {
     lines_from: Option<Proxies>,
     /// What tokens have cost in this tick, in about a nanosecond.
     spent: u64,
+    /// Somebody who brings a token has just been put off.
+    has_put_off: bool,
 }
 
 /// What a connection must know of the token that it came with.
@@ -72,6 +74,7 @@ impl Gate {
             is_required: config.tokens.are_required(),
             checker: None,
             spent: 0,
+            has_put_off: false,
             lines_from: is_limited
                 .then(|| Proxies::new(ranges).expect("checked settings hold no bad ranges")),
         }
@@ -80,6 +83,21 @@ impl Gate {
     /// A tick begins.
     pub(super) fn begin_tick(&mut self) {
         self.spent = 0;
+    }
+
+    /// Whether so many tokens have been checked in this tick that others wait for the next one.
+    pub(super) fn has_had_enough(&self) -> bool {
+        self.spent > Self::TICK_COST_MAX
+    }
+
+    /// Somebody who brings a token is put off.
+    pub(super) fn put_off(&mut self) {
+        self.has_put_off = true;
+    }
+
+    /// Whether somebody has been, since this was asked last.
+    pub(super) fn has_put_off(&mut self) -> bool {
+        std::mem::take(&mut self.has_put_off)
     }
 
     /// Whether tokens are looked at.
@@ -99,7 +117,7 @@ impl<S: Socket> Floor<S> {
     /// tick.
     pub(super) fn must_wait_at_gate(&self, head: &Head<'_>) -> bool {
         let fields = ["authorization", "sec-websocket-protocol"];
-        self.gate.spent > Gate::TICK_COST_MAX
+        self.gate.has_had_enough()
             && (fields.iter().any(|name| head.header(name).is_some())
                 || Asked::read(head.query.unwrap_or_default()).token.is_some()
                 || matches!(self.web.guarded(head), Some(Guarded::Post { .. })))

@@ -81,6 +81,7 @@ impl<S: Socket> Switchboard<S> {
                 Outcome::Over => return,
                 Outcome::PutOff => {
                     floor.conns[key.index()].put_off = Some(held[used..].into());
+                    floor.gate.put_off();
                     break;
                 }
                 Outcome::Upgraded(head_bytes) => {
