@@ -82,3 +82,41 @@ fn stamps(paths: &[PathBuf]) -> Vec<Stamp> {
     };
     paths.iter().map(stamp).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_is_met_once_and_not_in_the_middle_of_it() {
+        let name = format!("peerhub-file-watch-{}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        let write = |text: &str| fs::write(&path, text).expect("a temporary file");
+        write("one");
+        let mut watch = FileWatch::new(vec![path.clone()]);
+        let mut looks = (0..).map(|look: Millis| look * FileWatch::LOOK_MS);
+        let mut look = |watch: &mut FileWatch| watch.have_changed(looks.next().expect("endless"));
+        assert!(!look(&mut watch));
+        write("longer");
+        assert!(!look(&mut watch), "it may still be written");
+        write("and longer");
+        assert!(!look(&mut watch), "it was");
+        assert!(look(&mut watch));
+        watch.are_read();
+        assert!(!look(&mut watch) && !look(&mut watch), "once");
+        fs::remove_file(&path).expect("it is there");
+        assert!(!look(&mut watch));
+        assert!(look(&mut watch), "what is gone has changed, too");
+        watch.are_read();
+        assert!(!look(&mut watch));
+        let due = watch.next_deadline();
+        write("back");
+        assert!(!watch.have_changed(due - 1) && !watch.have_changed(due - 1));
+        assert!(
+            !watch.have_changed(due),
+            "looks are not more often than that"
+        );
+        assert!(watch.have_changed(due + FileWatch::LOOK_MS));
+        fs::remove_file(&path).expect("it is there");
+    }
+}
