@@ -59,8 +59,9 @@ impl<S: Socket> Switchboard<S> {
                 return floor.respond(key, &hasty().response(), false, false);
             }
             let before = floor.tally();
-            // What is put off goes through the read buffer again.
-            let can_wait = held.len() - used <= self.input.len();
+            // What is put off is kept, and goes through the read buffer again.
+            let bytes_max = floor.config.limits.head_bytes.min(self.input.len());
+            let can_wait = held.len() - used <= bytes_max;
             match floor.answer(key, &held[used..], can_wait) {
                 Outcome::Answered(request_bytes) => {
                     used += request_bytes;
