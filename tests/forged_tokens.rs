@@ -12,7 +12,7 @@ const NOW_S: u64 = 1_790_000_000;
 const NOW_MS: u64 = NOW_S * 1_000;
 
 fn judged(token: &str) -> Result<Option<String>, TokenFault> {
-    let grant = checker(rules()).check(token, NOW_MS)?;
+    let grant = checker(rules()).check(token, NOW_MS, &mut 0)?;
     Ok(grant.subject.map(String::from))
 }
 
@@ -131,7 +131,7 @@ fn the_algorithm_is_that_of_the_key_and_not_of_the_token() {
         for secret in [&pem[..], pem.trim_ascii_end()] {
             let confused = signed(HS256, &payload, secret);
             assert_eq!(
-                checker.check(&confused, NOW_MS),
+                checker.check(&confused, NOW_MS, &mut 0),
                 Err(TokenFault::NoKey),
                 "{name}"
             );
@@ -139,7 +139,10 @@ fn the_algorithm_is_that_of_the_key_and_not_of_the_token() {
         for alg in ["EdDSA", "ES256", "RS256"] {
             let header = format!(r#"{{"alg":"{alg}"}}"#);
             let confused = signed(&header, &payload, &pem);
-            assert!(checker.check(&confused, NOW_MS).is_err(), "{name} {alg}");
+            assert!(
+                checker.check(&confused, NOW_MS, &mut 0).is_err(),
+                "{name} {alg}"
+            );
         }
     }
 }
@@ -226,6 +229,20 @@ fn claims_that_are_known_have_their_form_and_are_there_once() {
         json!({"debout": "true"}),
         json!({"debout": 1}),
         json!({"admin": "yes"}),
+        json!({"iss": 5}),
+        json!({"iss": ["me"]}),
+        json!({"aud": 5}),
+        json!({"aud": [5]}),
+        // What somebody has forgotten to fill in must not allow everything.
+        json!({"sub": null}),
+        json!({"peer": null}),
+        json!({"linkages": null}),
+        json!({"publish": null}),
+        json!({"subscribe": null}),
+        json!({"dialects": null}),
+        json!({"debout": null}),
+        json!({"admin": null}),
+        json!({"iss": null}),
     ] {
         assert_eq!(
             judged(&token(&claims(bad.clone()))),
@@ -281,7 +298,7 @@ fn audience_and_issuer_are_those_of_the_settings() {
             json!({"aud": ["x", "hub"], "iss": "https://id.example.org"}),
             None,
         ),
-        (json!({"aud": "hub "}), Some(TokenFault::Issuer)),
+        (json!({"aud": "hub "}), Some(TokenFault::Audience)),
         (
             json!({"aud": "HUB", "iss": "https://id.example.org"}),
             Some(TokenFault::Audience),
@@ -302,12 +319,16 @@ fn audience_and_issuer_are_those_of_the_settings() {
             json!({"aud": "hub", "iss": "https://id.example.org/"}),
             Some(TokenFault::Issuer),
         ),
-        (json!({"aud": "hub", "iss": 5}), Some(TokenFault::Issuer)),
+        (json!({"aud": "hub", "iss": 5}), Some(TokenFault::Claims)),
+        (
+            json!({"aud": "hub", "iss": ["https://id.example.org"]}),
+            Some(TokenFault::Claims),
+        ),
         (json!({"aud": "hub"}), Some(TokenFault::Issuer)),
     ];
     let checker = checker(strict);
     for (more, fault) in cases {
-        let found = checker.check(&token(&claims(more.clone())), NOW_MS);
+        let found = checker.check(&token(&claims(more.clone())), NOW_MS, &mut 0);
         assert_eq!(found.err(), fault, "{more}");
     }
     // Without the settings any issuer will do, but a token for somebody is for somebody else.
@@ -328,11 +349,11 @@ fn each_kind_of_key_checks_its_own_tokens_and_no_others() {
     for (place, private) in privates.into_iter().enumerate() {
         let token = minted(private);
         for (other, public) in publics.into_iter().enumerate() {
-            let found = public_keys(&[public]).check(&token, NOW_MS);
+            let found = public_keys(&[public]).check(&token, NOW_MS, &mut 0);
             let expected = (place != other).then_some(TokenFault::NoKey);
             assert_eq!(found.err(), expected, "{private} {public}");
         }
-        assert!(together.check(&token, NOW_MS).is_ok(), "{private}");
+        assert!(together.check(&token, NOW_MS, &mut 0).is_ok(), "{private}");
         let (message, _) = token.rsplit_once('.').unwrap();
         let (_, others) = minted("other-ed25519.pem")
             .rsplit_once('.')
@@ -340,16 +361,89 @@ fn each_kind_of_key_checks_its_own_tokens_and_no_others() {
             .unwrap();
         let mixed = format!("{message}.{others}");
         assert_eq!(
-            together.check(&mixed, NOW_MS),
+            together.check(&mixed, NOW_MS, &mut 0),
             Err(TokenFault::Signature),
             "{private}"
         );
     }
     let stranger = minted("other-ed25519.pem");
     assert_eq!(
-        together.check(&stranger, NOW_MS),
+        together.check(&stranger, NOW_MS, &mut 0),
         Err(TokenFault::Signature)
     );
+}
+
+#[test]
+fn every_key_that_is_tried_costs_as_much_as_the_first() {
+    let cost = |names: &[&str], token: &str| {
+        let mut cost = 0;
+        let fault = public_keys(names).check(token, NOW_MS, &mut cost).err();
+        (fault, cost)
+    };
+    let stranger = minted("other-ed25519.pem");
+    let (one, many) = (["ed25519-public.pem"], ["ed25519-public.pem"; 4]);
+    let (fault, of_none) = cost(&["p256-public.pem"], &stranger);
+    assert_eq!(fault, Some(TokenFault::NoKey));
+    let (_, of_one) = cost(&one, &stranger);
+    let (fault, of_many) = cost(&many, &stranger);
+    assert_eq!(fault, Some(TokenFault::Signature));
+    assert!(of_none > 0 && of_one > of_none);
+    assert_eq!(of_many - of_none, 4 * (of_one - of_none));
+    let honest = minted("ed25519.pem");
+    assert_eq!(
+        cost(&many, &honest),
+        (None, of_one),
+        "the first has signed it"
+    );
+}
+
+/// What is in no table above: forms of a signature that other libraries have once let pass.
+#[test]
+fn signatures_have_one_form() {
+    let publics = [
+        "ed25519-public.pem",
+        "p256-public.pem",
+        "rsa2048-public.pem",
+    ];
+    let checker = public_keys(&publics);
+    let judge = |token: &str| {
+        checker
+            .check(token, NOW_MS, &mut 0)
+            .map(|grant| grant.subject)
+    };
+    let order = "ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551";
+    let order: Vec<u8> = (0..32)
+        .map(|at| u8::from_str_radix(&order[2 * at..2 * at + 2], 16).expect("hexadecimal"))
+        .collect();
+    let payload = claims(json!({})).to_string();
+    let message = [r#"{"alg":"ES256"}"#, &payload].map(|part| base64url(part.as_bytes()));
+    let message = message.join(".");
+    let one = |last: u8| [vec![0; 31], vec![last]].concat();
+    for signature in [
+        vec![0; 64],
+        [one(1), one(1)].concat(),
+        [one(0), order.clone()].concat(),
+        [order.clone(), order].concat(),
+        vec![0; 63],
+        vec![0x30, 6, 2, 1, 0, 2, 1, 0],
+    ] {
+        let forged = format!("{message}.{}", base64url(&signature));
+        assert_eq!(judge(&forged), Err(TokenFault::Signature), "{signature:?}");
+    }
+    // Base64 of the last byte leaves bits over, which must be 0, or one token would have several texts.
+    for private in ["ed25519.pem", "p256.pem", "rsa2048.pem"] {
+        let honest = minted(private);
+        assert!(judge(&honest).is_ok(), "{private}");
+        let (start, last) = honest.split_at(honest.len() - 1);
+        let others = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+        for other in others.chars().filter(|&other| !last.starts_with(other)) {
+            assert!(
+                judge(&format!("{start}{other}")).is_err(),
+                "{private} {other}"
+            );
+        }
+        assert!(judge(&format!("{honest}A")).is_err(), "{private}");
+    }
 }
 
 #[test]
@@ -375,7 +469,9 @@ fn a_set_of_keys_is_chosen_from_by_name() {
         ("rsa2048.pem", "rsa"),
     ] {
         assert!(
-            checker.check(&named(private, Some(kid)), NOW_MS).is_ok(),
+            checker
+                .check(&named(private, Some(kid)), NOW_MS, &mut 0)
+                .is_ok(),
             "{kid}"
         );
         for other in [
@@ -385,11 +481,11 @@ fn a_set_of_keys_is_chosen_from_by_name() {
             Some("for-encryption"),
             Some("another-algorithm"),
         ] {
-            let found = checker.check(&named(private, other), NOW_MS);
+            let found = checker.check(&named(private, other), NOW_MS, &mut 0);
             assert_eq!(found, Err(TokenFault::NoKey), "{kid} {other:?}");
         }
     }
-    let found = checker.check(&named("ed25519.pem", Some("ec")), NOW_MS);
+    let found = checker.check(&named("ed25519.pem", Some("ec")), NOW_MS, &mut 0);
     assert_eq!(found, Err(TokenFault::NoKey));
 }
 
@@ -449,7 +545,34 @@ fn bad_keys_are_refused_with_what_is_wrong() {
         "the kid of another key",
     );
     refused(
-        &|keys| (0..33).try_for_each(|_| keys.add_public_pem(&key("ed25519-public.pem"))),
-        "one too many",
+        &|keys| (0..5).try_for_each(|_| keys.add_public_pem(&key("ed25519-public.pem"))),
+        "one too many without a name",
+    );
+    let of_each_kind = |keys: &mut Keys| {
+        let kinds = [
+            "ed25519-public.pem",
+            "p256-public.pem",
+            "rsa2048-public.pem",
+        ];
+        kinds
+            .into_iter()
+            .try_for_each(|name| (0..4).try_for_each(|_| keys.add_public_pem(&key(name))))
+    };
+    assert_eq!(of_each_kind(&mut Keys::new()), Ok(()));
+    let named = |count: usize| {
+        let mut set: Value = serde_json::from_slice(&key("jwks.json")).expect("JSON");
+        let one = set["keys"][0].clone();
+        let keys = (0..count).map(|number| {
+            let mut key = one.clone();
+            key["kid"] = number.to_string().into();
+            key
+        });
+        set["keys"] = keys.collect();
+        set.to_string().into_bytes()
+    };
+    assert_eq!(Keys::new().add_jwks(&named(32)), Ok(()));
+    refused(
+        &|keys| keys.add_jwks(&named(33)),
+        "one too many: there may be 32",
     );
 }

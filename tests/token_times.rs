@@ -5,11 +5,12 @@ mod support;
 mod tokens;
 
 use peerhub::Config;
+use peerhub::access::{Checker, Keys};
 use serde_json::json;
 use std::net::IpAddr;
 use support::test_hub::{BEGIN_UNIX_MS, TestHub};
 use support::test_peer::{Heard, TestPeer};
-use tokens::{checker, rules, token};
+use tokens::{base64url, checker, key, rules, token};
 
 const ANYWHERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
 /// The leeway of the rules.
@@ -150,6 +151,80 @@ fn a_far_expiry_is_no_expiry() {
     hub.advance(7 * 86_400_000, |_| false);
     peer.pump(usize::MAX);
     assert!(peer.is_open());
+}
+
+/// A forged token is tried with every key that it may be signed with: however fast somebody shows such, two of them are more
+/// than one turn may cost him.
+#[test]
+fn each_key_that_is_tried_is_charged_for() {
+    let mut hub = hub();
+    let mut keys = Keys::new();
+    keys.add_secret(tokens::SECRET.as_bytes())
+        .expect("a good secret");
+    for _ in 0..4 {
+        keys.add_public_pem(&key("p256-public.pem"))
+            .expect("a good key");
+    }
+    hub.check_tokens(Checker::new(keys, rules()));
+    let mut peer = open(&mut hub, "/", &expiring(60));
+    texts(&mut peer);
+    let message = [r#"{"alg":"ES256"}"#, r#"{"exp":4102444800}"#];
+    let message = message.map(|part| base64url(part.as_bytes())).join(".");
+    let forged = format!("{message}.{}", base64url(&[1; 64]));
+    for _ in 0..10 {
+        peer.say(&format!(
+            r#"{{"type":"authenticate","content":{{"token":"{forged}"}}}}"#
+        ));
+    }
+    let before = hub.ticks();
+    settle(&mut hub, &mut peer);
+    assert_eq!(texts(&mut peer).matches("E_BADTOKEN").count(), 10);
+    assert!(hub.ticks() - before >= 5, "{}", hub.ticks() - before);
+}
+
+/// Those who bring no token are served in the same tick, however many forged ones come with them.
+#[test]
+fn a_crowd_with_forged_tokens_keeps_nobody_else_waiting() {
+    let mut hub = hub();
+    let mut keys = Keys::new();
+    for _ in 0..4 {
+        keys.add_public_pem(&key("p256-public.pem"))
+            .expect("a good key");
+    }
+    hub.check_tokens(Checker::new(keys, rules()));
+    let message = [r#"{"alg":"ES256"}"#, r#"{"exp":4102444800}"#];
+    let message = message.map(|part| base64url(part.as_bytes())).join(".");
+    let forged = format!("{message}.{}", base64url(&[1; 64]));
+    let ways = [
+        format!("GET / HTTP/1.1\r\nAuthorization: Bearer {forged}\r\n"),
+        format!("GET / HTTP/1.1\r\nSec-WebSocket-Protocol: bearer, {forged}\r\n"),
+        format!("GET /?token={forged} HTTP/1.1\r\n"),
+    ];
+    let upgrade = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+                   Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+    let mut requests: Vec<String> = (0..60)
+        .map(|place| format!("{}{upgrade}Host: hub\r\n\r\n", ways[place % 3]))
+        .collect();
+    requests.push(format!(
+        "POST /peerjs/a/{forged}/offer HTTP/1.1\r\nHost: hub\r\nContent-Length: 2\r\n\r\n{{}}"
+    ));
+    let ask = |hub: &mut TestHub, request: &str| {
+        let wire = hub.connect(ANYWHERE, 1 << 20).expect("there is room");
+        wire.send(request.as_bytes());
+        wire.arrive(usize::MAX);
+        wire
+    };
+    let crowd: Vec<_> = requests
+        .iter()
+        .map(|request| ask(&mut hub, request))
+        .collect();
+    let other = ask(&mut hub, "GET /healthz HTTP/1.1\r\nHost: hub\r\n\r\n");
+    hub.tick();
+    assert!(other.receive(usize::MAX).starts_with(b"HTTP/1.1 200"));
+    hub.settle(|_| false);
+    for wire in crowd {
+        assert!(wire.receive(usize::MAX).starts_with(b"HTTP/1.1 401"));
+    }
 }
 
 #[test]

@@ -10,9 +10,11 @@ mod tokens;
 use folder::Folder;
 use live::{Answer, Program, Raw, TestHub, TestPeer, handshake, quiet, tcp};
 use peerhub::Config;
+use peerhub::access::{SigningKey, Wanted};
+use rustix::process::Signal;
 use serde_json::{Value, json};
 use std::net::SocketAddr;
-use tokens::{FAR, HS256, SECRET, key_file, signed, token, token_of};
+use tokens::{FAR, HS256, SECRET, key, key_file, signed, token, token_of};
 use tungstenite::Message;
 
 /// A hub whose tokens are signed with the secret of the tests.
@@ -120,6 +122,18 @@ fn a_token_comes_in_the_query_the_header_or_the_sub_protocol() {
         let challenge = answer.header("www-authenticate");
         assert_eq!(challenge, Some("Bearer realm=\"peerhub\""), "{fields}");
         assert!(answer.body.contains("A token is needed"), "{}", answer.body);
+    }
+    // Of two header fields nobody knows which one a proxy has looked at.
+    for (first, second) in [(&good, &good), (&good, &bad), (&bad, &good)] {
+        let both = bearer(first) + &bearer(second);
+        assert_eq!(status(hub.address, "/", &both), 401);
+        let both = format!("{}Authorization: Basic YTpi\r\n", bearer(first));
+        assert_eq!(status(hub.address, "/", &both), 401);
+    }
+    // Of two in the URL the last counts, as PeerJS has it.
+    for (first, second, expected) in [(&good, &bad, 401), (&bad, &good, 101)] {
+        let path = format!("/?token={first}&token={second}");
+        assert_eq!(status(hub.address, &path, ""), expected);
     }
     // What a header field says counts more than what the URL says.
     let both = format!("/?token={bad}");
@@ -273,6 +287,168 @@ fn the_peer_id_is_the_one_that_the_token_fixes() {
     let confirm = second.initiate("room", json!({"id": own, "resume": secret}));
     assert_eq!(confirm["peer"], "ann-1", "it has come back");
     assert_eq!(first.closed().map(|(code, _)| code), Some(4410));
+}
+
+/// So that an answer is one for its title, and not for how long somebody was silent.
+fn for_ever(config: &mut Config) {
+    config.probe_time_ms = 60_000;
+}
+
+#[test]
+fn an_id_that_a_token_fixes_is_nobody_elses() {
+    let (hub, _folder) = start("titles", for_ever);
+    let address = hub.address;
+    let bob = || connect(address, &token_of("bob", json!({})));
+    let mut squatter = bob();
+    let confirm = squatter.initiate("room", json!({"id": "ann-1", "resume": true}));
+    assert_eq!(confirm["peer"], "ann-1", "nobody has it");
+    let mut ann = connect(address, &token_of("ann", json!({"peer": "ann-1"})));
+    let confirm = ann.initiate("room", json!({"resume": true}));
+    assert_eq!(confirm["peer"], "ann-1");
+    assert_eq!(squatter.closed().map(|(code, _)| code), Some(4410));
+    for resume in [json!(true), confirm["content"]["resume"].clone()] {
+        let mut bob = bob();
+        bob.send(live::initiation(
+            "room",
+            json!({"id": "ann-1", "resume": resume}),
+        ));
+        assert_eq!(bob.closed().map(|(code, _)| code), Some(4409), "{resume}");
+    }
+    assert_eq!(ann.peers(), Vec::<Value>::new());
+}
+
+#[test]
+fn a_resume_secret_counts_only_from_the_user_whose_it_is() {
+    let (hub, _folder) = start("resume", for_ever);
+    let address = hub.address;
+    let ann = |more: Value| connect(address, &token_of("ann", more));
+    let mut first = ann(json!({}));
+    let confirm = first.initiate("room", json!({"id": "the-id", "resume": true}));
+    let claim = json!({"id": "the-id", "resume": confirm["content"]["resume"]});
+    for other in [token_of("bob", json!({})), token(&json!({"exp": FAR}))] {
+        let mut other = connect(address, &other);
+        other.send(live::initiation("room", claim.clone()));
+        // The holder is asked for a sign of life and gives it.
+        assert_eq!(first.settle(), Vec::<Value>::new());
+        assert_eq!(other.closed().map(|(code, _)| code), Some(4409));
+    }
+    let confirm = ann(json!({"debout": true})).initiate("room", claim);
+    assert_eq!(confirm["peer"], "the-id");
+    assert_eq!(first.closed().map(|(code, _)| code), Some(4410));
+}
+
+#[test]
+fn operators_are_told_how_the_hub_fares() {
+    let (hub, _folder) = start("operators", |_| {});
+    let health =
+        |query: &str, fields: &str| ask(hub.address, &format!("GET /healthz{query}"), fields, "");
+    let operator = token_of("eve", json!({"admin": true}));
+    let (other, bad) = (token_of("ann", json!({})), token(&json!({"exp": 1})));
+    assert_eq!(status(hub.address, "/", ""), 401);
+    for fields in [
+        String::new(),
+        bearer(&other),
+        "Authorization: Basic YTpi\r\n".to_owned(),
+    ] {
+        let answer = health("", &fields);
+        assert_eq!(
+            (answer.status, &answer.json()["counters"]),
+            (200, &Value::Null)
+        );
+        assert_eq!(answer.json()["status"], "ok");
+    }
+    for (query, fields) in [
+        (String::new(), bearer(&operator)),
+        (format!("?token={operator}"), String::new()),
+    ] {
+        let counters = health(&query, &fields).json()["counters"].clone();
+        assert_eq!(counters["refusedConnections"], 1, "{counters}");
+        assert_eq!(counters["badMessages"], 0, "{counters}");
+        assert_eq!(counters["waitingBytes"], 0, "{counters}");
+    }
+    assert_eq!(health("", &bearer(&bad)).status, 401);
+    // Where no tokens are looked at, nobody is an operator.
+    let open = TestHub::start(quiet());
+    let answer = ask(open.address, "GET /healthz", &bearer(&operator), "");
+    assert_eq!(
+        (answer.status, &answer.json()["counters"]),
+        (200, &Value::Null)
+    );
+}
+
+#[test]
+fn keys_are_read_again_on_a_signal() {
+    const NEW: &str = "the next secret of tests, longer than 32 bytes";
+    let folder = Folder::new("tokens-signal");
+    let secret = folder.file("secret", SECRET);
+    let mut program = Program::start(&["--token-secret-file", &secret]);
+    let address = program.address();
+    let by_old = token_of("ann", json!({}));
+    let payload = json!({"sub": "ann", "exp": FAR}).to_string();
+    let by_new = signed(HS256, &payload, NEW.as_bytes());
+    let mut ann = join(address, &by_old, "room");
+    folder.file("secret", "too short");
+    program.signal(Signal::HUP);
+    let told = program.wait_for("stay as they were");
+    assert!(
+        told.contains("holds 9 bytes") && !told.contains("too short"),
+        "{told}"
+    );
+    assert_eq!(status(address, "/", &bearer(&by_old)), 101);
+    folder.file("secret", NEW);
+    program.signal(Signal::HUP);
+    program.wait_for("keys that tokens are checked with: 1");
+    assert_eq!(status(address, "/", &bearer(&by_old)), 401);
+    assert_eq!(status(address, "/", &bearer(&by_new)), 101);
+    // Who is in stays in, and goes on with a token of the new key.
+    assert_eq!(ann.peers(), Vec::<Value>::new());
+    let show = |token: &str| json!({"type": "authenticate", "content": {"token": token}});
+    assert_eq!(ann.fault(show(&by_old)), "E_BADTOKEN");
+    ann.send(show(&by_new));
+    ann.expect("authenticated");
+    program.signal(Signal::TERM);
+    ann.vanish();
+    assert!(program.exit().success());
+    let told = program
+        .log
+        .iter()
+        .filter(|line| line.contains("stay as they were"));
+    assert_eq!(told.count(), 1, "{:?}", program.log);
+}
+
+#[test]
+fn keys_are_read_again_when_they_have_changed() {
+    let folder = Folder::new("tokens-change");
+    let public = folder.file("public.pem", key("ed25519-public.pem"));
+    let set = folder.file("jwks.json", key("jwks.json"));
+    let mut program = Program::start(&["--token-public-key", &public, "--token-jwks", &set]);
+    let address = program.address();
+    let minted = |private: &str| {
+        let signing = SigningKey::from_pem(&key(private)).expect("a private key");
+        let wanted = Wanted {
+            exp: FAR,
+            ..Wanted::default()
+        };
+        bearer(&signing.sign(&wanted).expect("it signs"))
+    };
+    let (old, new) = (minted("ed25519.pem"), minted("p256.pem"));
+    assert_eq!(status(address, "/", &old), 101);
+    assert_eq!(
+        status(address, "/", &new),
+        401,
+        "those of the set are chosen by name"
+    );
+    // One bad file of two, and both stay as they were.
+    folder.file("jwks.json", "{}");
+    let told = program.wait_for("stay as they were");
+    assert!(told.contains("token-jwks"), "{told}");
+    folder.file("public.pem", key("p256-public.pem"));
+    program.wait_for("stay as they were");
+    assert_eq!(status(address, "/", &old), 101);
+    folder.file("jwks.json", key("jwks.json"));
+    program.wait_for("keys that tokens are checked with");
+    assert_eq!(status(address, "/", &old), 401);
+    assert_eq!(status(address, "/", &new), 101);
 }
 
 #[test]
@@ -519,14 +695,23 @@ fn net_peer_has_no_tokens_but_addresses() {
 }
 
 #[test]
-fn tokens_are_in_no_log() {
+fn tokens_are_in_no_log_and_no_answer() {
     let folder = Folder::new("tokens-log");
     let secret = folder.file("secret", SECRET);
     let mut command = live::command();
     command.args(["--listen", "127.0.0.1:0", "--token-secret-file", &secret]);
+    command.args(["--debout", "--peerjs-allow-discovery"]);
     command.env("RUST_LOG", "trace");
     let mut program = Program::run(command);
     let address = program.address();
+    let mut shown = String::new();
+    let watching = token_of("eve", json!({"debout": true}));
+    let mut watcher = join(address, &watching, "watch");
+    watcher.send(json!({"type": "subscribe", "content": {"channels": ["w2dutnc-k7vsj2og"]}}));
+    watcher.send(json!({"type": "deboutSelection", "content": {
+        "client2hub": true, "hub2client": true, "connected": true, "terminate": true, "clientdebout": true,
+    }}));
+    watcher.settle();
     let (good, fresh) = (
         token_of("ann", json!({})),
         token_of("ann", json!({"admin": true})),
@@ -554,33 +739,56 @@ fn tokens_are_in_no_log() {
             ),
             (format!("/peer-relay?token={token}"), String::new()),
         ] {
-            upgrade(address, &path, &fields);
+            let (answer, mut raw) = upgrade(address, &path, &fields);
+            shown += &(answer.head + &answer.body);
+            // What a world says first, be it why somebody cannot come in.
+            if answer.status == 101 && path.contains("peerjs") {
+                shown += &String::from_utf8_lossy(&raw.frame().1);
+            }
         }
-        ask(address, &format!("GET /nothing?token={token}"), "", "");
-        ask(address, &format!("POST /peerjs/a/{token}/offer"), "", "x");
+        for line in [
+            format!("GET /nothing?token={token}"),
+            format!("GET /healthz?token={token}"),
+            format!("GET /peerjs/peers?token={token}"),
+            format!("PUT /peerjs/a/{token}/offer"),
+            format!("POST /peerjs/a/{token}/offer"),
+            format!("POST /peerjs/a/{token}/other"),
+            format!("POST /wrong/peerjs/a/{token}/offer"),
+            format!("OPTIONS /peerjs/a/{token}/offer"),
+        ] {
+            let answer = ask(address, &line, &bearer(token), "x");
+            shown += &(answer.head + &answer.body);
+        }
     }
     let mut ann = join(address, &good, "room");
     for (token, answer) in [(&fresh, "authenticated"), (&bad, "error")] {
         ann.send(json!({"type": "authenticate", "content": {"token": token}}));
-        ann.expect(answer);
+        shown += &ann.expect(answer).to_string();
     }
     ann.send_text(format!(
         "{{\"type\":\"authenticate\",\"content\":{{\"token\":\"{fresh}"
     ));
-    let error = ann.expect("error");
-    assert!(!error.to_string().contains(&fresh), "{error}");
-    program.signal(rustix::process::Signal::TERM);
+    shown += &ann.expect("error").to_string();
+    let stream = watcher.settle();
+    assert!(stream.len() > 10, "{stream:?}");
+    shown += &Value::from(stream).to_string();
+    program.signal(Signal::TERM);
     assert!(program.exit().success());
     let log = program.log.join("\n");
     assert!(
         log.contains("is turned away") && log.contains("bad message"),
         "{log}"
     );
-    for token in [&good, &fresh, &bad] {
+    for token in [&good, &fresh, &bad, &watching] {
         let (message, signature) = token.rsplit_once('.').unwrap();
-        assert!(!log.contains(message) && !log.contains(signature), "{log}");
+        for text in [&log, &shown] {
+            assert!(
+                !text.contains(message) && !text.contains(signature),
+                "{text}"
+            );
+        }
     }
-    assert!(!log.contains(SECRET));
+    assert!(!log.contains(SECRET) && !shown.contains(SECRET));
 }
 
 #[test]

@@ -15,6 +15,7 @@ const UP: HubStatus = HubStatus {
     uptime_ms: 77,
     ready: true,
     mesh: None,
+    counters: None,
 };
 
 /// A clock that goes on by 7 ms each time it is read.

@@ -63,6 +63,7 @@ impl Hub {
             uptime_ms: 0,
             ready: true,
             mesh: None,
+            counters: None,
         };
         let behind = Behind {
             status,

@@ -1,6 +1,7 @@
-//! What a token says, read strictly: a claim that is known must have its form, and no claim may be there twice.
+//! What a token says, read strictly: a claim that is known must have its form, and no claim may be there twice. `null` is no
+//! form of any: a list that somebody forgot to fill must not allow everything.
 //!
-//! `aud` and `iss` are not here: the library judges them. Claims that are not known are passed over.
+//! `aud` is not here: the library judges it. Claims that are not known are passed over.
 
 use super::pattern::{Pattern, Patterns};
 use super::verify::TokenFault;
@@ -15,11 +16,19 @@ pub(super) struct Claims {
     pub(super) exp: Date,
     #[serde(default, deserialize_with = "maybe_date")]
     pub(super) nbf: Option<Date>,
+    #[serde(default, deserialize_with = "not_null")]
+    pub(super) iss: Option<String>,
+    #[serde(default, deserialize_with = "not_null")]
     pub(super) sub: Option<String>,
+    #[serde(default, deserialize_with = "not_null")]
     pub(super) peer: Option<String>,
+    #[serde(default, deserialize_with = "not_null")]
     pub(super) linkages: Option<List>,
+    #[serde(default, deserialize_with = "not_null")]
     pub(super) publish: Option<List>,
+    #[serde(default, deserialize_with = "not_null")]
     pub(super) subscribe: Option<List>,
+    #[serde(default, deserialize_with = "not_null")]
     pub(super) dialects: Option<List>,
     #[serde(default)]
     pub(super) debout: bool,
@@ -72,6 +81,15 @@ fn date<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Date, D::Error> {
 
 fn maybe_date<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Date>, D::Error> {
     date(deserializer).map(Some)
+}
+
+/// A claim that is there.
+fn not_null<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    T::deserialize(deserializer).map(Some)
 }
 
 /// Patterns in one claim: more than anybody writes by hand, and few enough to be walked for each publication.

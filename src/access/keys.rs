@@ -25,8 +25,11 @@ pub(super) struct Key {
 impl Keys {
     /// Bytes in a shared secret, at least: as many as HS256 makes of it (RFC 7518 section 3.2).
     pub const SECRET_BYTES_MIN: usize = 32;
-    /// Keys in all, since one token may be tried with each of them.
+    /// Keys in all.
     const MOST: usize = 32;
+    /// Keys of one algorithm without a name, each of which is tried for every token of it: as many as two makers of tokens
+    /// need who replace theirs, and so few that a crowd with forged tokens does not keep everybody else waiting.
+    const NAMELESS_MOST: usize = 4;
     /// Bits in the modulus of an RSA key (RFC 7518 section 3.3).
     const RSA_BITS_MIN: usize = 2_048;
 
@@ -39,6 +42,11 @@ impl Keys {
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.keys.is_empty()
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.keys.len()
     }
 
     /// Adds a shared secret for HS256: the bytes as they are, but for white space at the end.
@@ -117,12 +125,29 @@ impl Keys {
         if id.is_some() && self.keys.iter().any(|known| known.id.as_deref() == id) {
             return Err("has the kid of another key".to_owned());
         }
+        let nameless = |key: &&Key| key.id.is_none() && key.algorithm == algorithm;
+        if id.is_none() && self.keys.iter().filter(nameless).count() >= Self::NAMELESS_MOST {
+            let most = Self::NAMELESS_MOST;
+            return Err(format!(
+                "is one too many without a name: there may be {most} of an algorithm, and more in a JWKS, each with its kid"
+            ));
+        }
         if self.keys.len() >= Self::MOST {
             return Err(format!("is one too many: there may be {} keys", Self::MOST));
         }
         let id = id.map(Into::into);
         self.keys.push(Key { id, algorithm, key });
         Ok(())
+    }
+}
+
+impl Key {
+    /// What it costs to check one signature with it, in about a nanosecond.
+    pub(super) fn check_cost(&self) -> u64 {
+        match self.algorithm {
+            Algorithm::HS256 => SECRET_COST,
+            _ => PUBLIC_COST,
+        }
     }
 }
 
@@ -191,6 +216,11 @@ fn modulus_bits(key: &DecodingKey) -> usize {
         },
     }
 }
+
+/// What it costs to check a signature with a shared secret, in about a nanosecond, and with a public key: of an elliptic
+/// curve, which is the dearest that is usual.
+const SECRET_COST: u64 = 10_000;
+const PUBLIC_COST: u64 = 200_000;
 
 /// What public keys may be.
 const KINDS: &str =

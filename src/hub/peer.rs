@@ -142,6 +142,16 @@ impl Peer {
         self.grant.as_deref()
     }
 
+    /// Who it is by its token, if that says.
+    pub(super) fn subject(&self) -> Option<&str> {
+        self.grant.as_deref()?.subject.as_deref()
+    }
+
+    /// The id that its token fixes, if it does.
+    pub(super) fn fixed_id(&self) -> Option<&str> {
+        self.grant.as_deref()?.peer.as_deref()
+    }
+
     /// Whether it has shown that it is one of the hub's own clients, which understand `error` messages.
     pub fn is_extended(&self) -> bool {
         self.extended

@@ -2,7 +2,8 @@
 //!
 //! An id in use is not handed to a stranger. A claimant who shows the holder's resume secret gets the id at once; any
 //! other waits until the holder has given a sign of life or has not within the probe time. A holder that is replaced
-//! leaves without a `leave`, since for its peers it has only come back.
+//! leaves without a `leave`, since for its peers it has only come back. An id that a token fixes is its holder's: it is
+//! never waited for against one who has such a token, and never by one.
 
 use super::claim::{Claim, KeptInitiation};
 use super::command::{Initiation, PeerFault, Resume};
@@ -17,6 +18,16 @@ use crate::planted;
 pub const CLOSE_ID_IN_USE: u16 = 4409;
 /// The id has gone to a newer connection.
 pub const CLOSE_REPLACED: u16 = 4410;
+
+/// What somebody who wants an id has to show for it, against whoever has it.
+enum Title {
+    /// More: he gets it.
+    Better,
+    /// Nothing that settles it: whether the holder lives does.
+    Unknown,
+    /// Less: he does not get it.
+    Worse,
+}
 
 impl Hub {
     /// Whether somebody claims this peer's id, so that a sign of life of it matters.
@@ -50,12 +61,19 @@ impl Hub {
         let holder = initiation.id.as_deref().and_then(|id| self.find(id));
         match holder {
             Some(holder) if holder != peer => {
-                if self.knows_secret(holder, initiation.resume.as_ref()) {
-                    self.replace(holder, peer, &initiation, out);
-                    self.admit(peer, initiation, said, ids, out);
-                } else {
-                    self.claim(now, peer, holder, initiation, out);
-                    return Ok(());
+                match self.weigh_titles(peer, holder, initiation.resume.as_ref()) {
+                    Title::Better => {
+                        self.replace(holder, peer, &initiation, out);
+                        self.admit(peer, initiation, said, ids, out);
+                    }
+                    Title::Unknown => {
+                        self.claim(now, peer, holder, initiation, out);
+                        return Ok(());
+                    }
+                    Title::Worse => {
+                        self.turn_away(out, peer);
+                        return Ok(());
+                    }
                 }
             }
             Some(_) | None => self.admit(peer, initiation, said, ids, out),
@@ -66,10 +84,23 @@ impl Hub {
         Ok(())
     }
 
-    fn knows_secret(&self, holder: PeerKey, resume: Option<&Resume<'_>>) -> bool {
+    /// What a peer that wants the id of another has to show for it. A secret counts only from the user whose it is.
+    fn weigh_titles(&self, peer: PeerKey, holder: PeerKey, resume: Option<&Resume<'_>>) -> Title {
+        let id = self.peers[holder].card.id.as_str();
+        let is_fixed = |peer: PeerKey| self.peers[peer].fixed_id() == Some(id);
+        match (is_fixed(peer), is_fixed(holder)) {
+            (true, false) => return Title::Better,
+            (false, true) => return Title::Worse,
+            (true, true) | (false, false) => {}
+        }
+        let is_same_user = self.peers[peer].subject() == self.peers[holder].subject();
         match (resume, &self.peers[holder].secret) {
-            (Some(Resume::Secret(shown)), Some(secret)) => secret.matches(shown),
-            _ => false,
+            (Some(Resume::Secret(shown)), Some(secret))
+                if is_same_user && secret.matches(shown) =>
+            {
+                Title::Better
+            }
+            _ => Title::Unknown,
         }
     }
 

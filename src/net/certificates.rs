@@ -4,6 +4,7 @@
 //! handed what it needs of TLS as a whole. A certificate that cannot be used never takes the place of one that can.
 
 use super::driver::StartError;
+use super::file_watch::FileWatch;
 use crate::config::{Config, Plaintext, plain_words};
 use crate::hub::Millis;
 use log::{info, warn};
@@ -13,9 +14,8 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::server::{NoServerSessionStorage, ProducesTickets, ServerConfig};
 use rustls::{Error, InconsistentKeys};
 use sha2::{Digest, Sha256};
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::Read;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -26,12 +26,6 @@ pub(super) struct Certificates {
     current: Arc<ServerConfig>,
     /// The key of session tickets. It outlives a certificate, so that clients resume across a change of it.
     ticketer: Arc<dyn ProducesTickets>,
-    /// When the files are looked at next.
-    look_at: Millis,
-    /// A look that has found the files other than when they were read, and what it has found.
-    changed: Option<Stamps>,
-    /// The files as they were when they were read last, with success or without.
-    read: Stamps,
 }
 
 /// Where the certificate and its key are.
@@ -40,15 +34,10 @@ struct Files {
     cert: PathBuf,
     /// The same as `cert` if the key is in it.
     key: PathBuf,
+    watch: FileWatch,
 }
 
-/// What tells one content of the files from another: device, inode, size and time of change of each. None of a file that
-/// cannot be looked at.
-type Stamps = [Option<[i64; 5]>; 2];
-
 impl Certificates {
-    /// Time between two looks at the files, ms.
-    const LOOK_MS: Millis = 1_000;
     /// Bytes of a file, at most: ample for the longest chain.
     const FILE_BYTES_MAX: u64 = 1 << 20;
     /// What is spoken inside TLS (RFC 7301).
@@ -75,31 +64,18 @@ impl Certificates {
             }
             (None, None, false) => return Ok(None),
             (None, None, true) => None,
-            (Some(cert), key, false) => Some(Files {
-                cert: cert.into(),
-                key: key.as_ref().unwrap_or(cert).into(),
-            }),
+            (Some(cert), key, false) => Some(Files::new(cert, key.as_ref().unwrap_or(cert))),
         };
         let no_tls = |error: Error| StartError(format!("cannot speak TLS: {error}"));
         let ticketer = Ticketer::new().map_err(no_tls)?;
-        let (current, read) = match &files {
-            Some(files) => {
-                let read = files.stamps();
-                let current = files.load(&ticketer).map_err(StartError)?;
-                (current, read)
-            }
-            None => {
-                let made = make(config, &ticketer).map_err(StartError)?;
-                (made, Stamps::default())
-            }
+        let current = match &files {
+            Some(files) => files.load(&ticketer),
+            None => make(config, &ticketer),
         };
         Ok(Some(Certificates {
             files,
-            current: Arc::new(current),
+            current: Arc::new(current.map_err(StartError)?),
             ticketer,
-            look_at: 0,
-            changed: None,
-            read,
         }))
     }
 
@@ -115,31 +91,20 @@ impl Certificates {
 
     /// When `look` has something to do.
     pub(super) fn next_deadline(&self) -> Option<Millis> {
-        self.files.as_ref().map(|_| self.look_at)
+        let files = self.files.as_ref();
+        files.map(|files| files.watch.next_deadline())
     }
 
-    /// Looks whether the files have changed. Gives what has become of them, once two looks have found the same: who writes
-    /// two files, or one that is long, is not met in the middle of it.
+    /// Looks whether the files have changed, and gives what has become of them.
     pub(super) fn look(&mut self, now: Millis) -> Option<Arc<ServerConfig>> {
-        let files = self.files.as_ref().filter(|_| now >= self.look_at)?;
-        self.look_at = now + Self::LOOK_MS;
-        let found = files.stamps();
-        if found == self.read {
-            self.changed = None;
-            return None;
-        }
-        if self.changed != Some(found) {
-            self.changed = Some(found);
-            return None;
-        }
-        self.reload()
+        let have_changed = self.files.as_mut()?.watch.have_changed(now);
+        have_changed.then(|| self.reload()).flatten()
     }
 
     /// Reads the files again. What cannot be used is logged, and the old certificate stays in force.
     pub(super) fn reload(&mut self) -> Option<Arc<ServerConfig>> {
-        let files = self.files.as_ref()?;
-        self.changed = None;
-        self.read = files.stamps();
+        let files = self.files.as_mut()?;
+        files.watch.are_read();
         match files.load(&self.ticketer) {
             Ok(config) => {
                 self.current = Arc::new(config);
@@ -154,18 +119,10 @@ impl Certificates {
 }
 
 impl Files {
-    fn stamps(&self) -> Stamps {
-        [&self.cert, &self.key].map(|path| {
-            let found = fs::metadata(path).ok()?;
-            let whole = |number: u64| number.cast_signed();
-            Some([
-                whole(found.dev()),
-                whole(found.ino()),
-                whole(found.len()),
-                found.mtime(),
-                found.mtime_nsec(),
-            ])
-        })
+    fn new(cert: &str, key: &str) -> Files {
+        let (cert, key) = (PathBuf::from(cert), PathBuf::from(key));
+        let watch = FileWatch::new(vec![cert.clone(), key.clone()]);
+        Files { cert, key, watch }
     }
 
     /// Reads both. The problem is one line.

@@ -13,7 +13,7 @@ use super::log_limit::{LogLimit, limited};
 use super::resolver::Resolver;
 use super::service::Service;
 use super::switchboard::{Census, Now, Readiness, Switchboard};
-use super::token_files::read_keys;
+use super::token_files::KeyFiles;
 use crate::config::{Config, plain_words};
 use crate::hub::Millis;
 use log::{Level, debug, info};
@@ -58,6 +58,7 @@ pub struct Server {
     keeper: Keeper,
     service: Service,
     certificates: Option<Certificates>,
+    key_files: Option<KeyFiles>,
     /// Accepting rests until then, for want of descriptors.
     accept_again_at: Option<Millis>,
     accept_log: LogLimit,
@@ -127,7 +128,9 @@ impl Server {
         config
             .check()
             .map_err(|error| StartError(error.to_string()))?;
-        let checker = read_keys(&config)?;
+        let key_files = KeyFiles::of(&config);
+        let checker = key_files.as_ref().map(KeyFiles::read).transpose();
+        let checker = checker.map_err(StartError)?;
         let keeper = Keeper::open(&mut config)?;
         let certificates = Certificates::open(&config)?;
         let poll = Poll::new().map_err(no_poll)?;
@@ -196,24 +199,22 @@ impl Server {
             keeper,
             service,
             certificates,
+            key_files,
             switchboard,
             poll,
         })
     }
 
-    /// From now on SIGINT and SIGTERM stop this hub, as `Stopper::stop` does, and SIGHUP has it read its certificate again,
-    /// if that is from a file.
+    /// From now on SIGINT and SIGTERM stop this hub, as `Stopper::stop` does, and SIGHUP has it read its certificate and the
+    /// keys of tokens again, if there are files of either.
     ///
     /// # Errors
     /// The system's, if it takes no handler.
     pub fn stop_on_signals(&mut self) -> io::Result<()> {
         let mut signals = Signals::new([SIGINT, SIGTERM])?;
         // Without a file to read, SIGHUP is what it is to any program: the terminal is gone.
-        if self
-            .certificates
-            .as_ref()
-            .is_some_and(Certificates::are_from_files)
-        {
+        let certificates = self.certificates.as_ref();
+        if certificates.is_some_and(Certificates::are_from_files) || self.key_files.is_some() {
             signals.add_signal(SIGHUP)?;
         }
         let readable = Interest::READABLE;
@@ -269,10 +270,7 @@ impl Server {
             }
             self.keeper.write_due(now.monotonic_ms);
             self.service.sign(now.monotonic_ms);
-            let certificates = self.certificates.as_mut();
-            if let Some(tls) = certificates.and_then(|files| files.look(now.monotonic_ms)) {
-                self.switchboard.secure(tls);
-            }
+            self.look_at_files(now.monotonic_ms);
             if let Some(end) = drain_ends {
                 let left = self.switchboard.census().connections;
                 if left == 0 || now.monotonic_ms >= end {
@@ -297,6 +295,7 @@ impl Server {
             self.certificates
                 .as_ref()
                 .and_then(Certificates::next_deadline),
+            self.key_files.as_ref().map(KeyFiles::next_deadline),
             accept_at,
             drain_ends,
         ];
@@ -320,15 +319,15 @@ impl Server {
                 ALARM => self.alarm.rang(),
                 SIGNALS => {
                     let signals = self.signals.as_mut().map(Signals::pending);
+                    let mut reads_again = false;
                     for signal in signals.into_iter().flatten() {
-                        match (signal, &mut self.certificates) {
-                            (SIGHUP, Some(certificates)) => {
-                                if let Some(tls) = certificates.reload() {
-                                    self.switchboard.secure(tls);
-                                }
-                            }
+                        match signal {
+                            SIGHUP => reads_again = true,
                             _ => self.stopper.stop(),
                         }
+                    }
+                    if reads_again {
+                        self.read_files_again();
                     }
                 }
                 Token(token) if LISTENERS - token < self.addresses.len() => {
@@ -346,6 +345,28 @@ impl Server {
                     },
                 ),
             }
+        }
+    }
+
+    /// Looks whether certificate or keys have changed in their files.
+    fn look_at_files(&mut self, now: Millis) {
+        let certificates = self.certificates.as_mut();
+        if let Some(tls) = certificates.and_then(|files| files.look(now)) {
+            self.switchboard.secure(tls);
+        }
+        let key_files = self.key_files.as_mut();
+        if let Some(checker) = key_files.and_then(|files| files.look(now)) {
+            self.switchboard.check_tokens(checker);
+        }
+    }
+
+    /// Reads certificate and keys again, changed or not.
+    fn read_files_again(&mut self) {
+        if let Some(tls) = self.certificates.as_mut().and_then(Certificates::reload) {
+            self.switchboard.secure(tls);
+        }
+        if let Some(checker) = self.key_files.as_mut().and_then(KeyFiles::reload) {
+            self.switchboard.check_tokens(checker);
         }
     }
 

@@ -22,7 +22,7 @@ use crate::hub::id::{FreshIds, Id};
 use crate::hub::{Hub, Millis};
 use crate::index::{ConnKey, Key, PeerKey, TimerKey};
 use crate::planted;
-use crate::web::{HubStatus, Web};
+use crate::web::{Counters, HubStatus, Web};
 use crate::wheel::Wheel;
 use crate::wire::frame;
 use log::{Level, debug};
@@ -265,13 +265,26 @@ impl<S: Socket> Floor<S> {
         }
     }
 
-    pub(super) fn status(&self) -> HubStatus {
+    /// How the hub is; with what only operators are told, or without.
+    pub(super) fn status(&self, is_for_operator: bool) -> HubStatus {
+        let census = &self.census;
+        let counters = is_for_operator.then(|| Counters {
+            bad_messages: census.faults,
+            refused_connections: census.refused,
+            slow_readers: census.slow_readers,
+            evicted: census.evicted,
+            delayed: census.delayed,
+            refused_messages: census.refused_messages,
+            dropped_deliveries: census.dropped,
+            waiting_bytes: self.waiting_bytes(),
+        });
         HubStatus {
             peers: self.hub.peer_count(),
             connections: self.conns.len(),
             uptime_ms: self.now.monotonic_ms - self.started_ms,
             ready: !self.draining,
             mesh: self.worlds.mesh_status(),
+            counters,
         }
     }
 

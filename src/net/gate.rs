@@ -29,6 +29,10 @@ pub(super) struct Gate {
     pub(super) checker: Option<Checker>,
     /// Who may speak net-peer, if not everybody may.
     lines_from: Option<Proxies>,
+    /// What tokens have cost in this tick, in about a nanosecond.
+    spent: u64,
+    /// Somebody who brings a token has just been put off.
+    has_put_off: bool,
 }
 
 /// What a connection must know of the token that it came with.
@@ -51,12 +55,13 @@ impl Pass {
     }
 }
 
-/// What checking one token costs, in about a nanosecond: of an elliptic curve with one key, which is the dearest.
-const CHECK_COST: u64 = 200_000;
 /// The token has expired.
 const CLOSE_EXPIRED: u16 = 4401;
 
 impl Gate {
+    /// Work on tokens after which the others who bring one wait for the next tick, in about a nanosecond: 4 ms. Whoever
+    /// brings none, or is in, waits no longer than that for a flood of forged ones.
+    const TICK_COST_MAX: u64 = 4_000_000;
     /// A far ending is looked at this often, ms, since the time of day may be set anew meanwhile.
     const LOOK_MS: Millis = 600_000;
 
@@ -68,9 +73,31 @@ impl Gate {
             is_on: config.tokens.are_on(),
             is_required: config.tokens.are_required(),
             checker: None,
+            spent: 0,
+            has_put_off: false,
             lines_from: is_limited
                 .then(|| Proxies::new(ranges).expect("checked settings hold no bad ranges")),
         }
+    }
+
+    /// A tick begins.
+    pub(super) fn begin_tick(&mut self) {
+        self.spent = 0;
+    }
+
+    /// Whether so many tokens have been checked in this tick that others wait for the next one.
+    pub(super) fn has_had_enough(&self) -> bool {
+        self.spent > Self::TICK_COST_MAX
+    }
+
+    /// Somebody who brings a token is put off.
+    pub(super) fn put_off(&mut self) {
+        self.has_put_off = true;
+    }
+
+    /// Whether somebody has been, since this was asked last.
+    pub(super) fn has_put_off(&mut self) -> bool {
+        std::mem::take(&mut self.has_put_off)
     }
 
     /// Whether tokens are looked at.
@@ -86,6 +113,16 @@ impl Gate {
 }
 
 impl<S: Socket> Floor<S> {
+    /// Whether whoever asks this has to wait, since he seems to bring a token and enough of them have been checked in this
+    /// tick.
+    pub(super) fn must_wait_at_gate(&self, head: &Head<'_>) -> bool {
+        let fields = ["authorization", "sec-websocket-protocol"];
+        self.gate.has_had_enough()
+            && (fields.iter().any(|name| head.header(name).is_some())
+                || Asked::read(head.query.unwrap_or_default()).token.is_some()
+                || matches!(self.web.guarded(head), Some(Guarded::Post { .. })))
+    }
+
     /// Whether whoever asks for a WebSocket may have it, and what he may do then: none if he may do everything.
     pub(super) fn admit_token(
         &mut self,
@@ -114,20 +151,29 @@ impl<S: Socket> Floor<S> {
         Ok(Some(grant))
     }
 
-    /// Whether a plain request may be answered. Only what tells of others or speaks in somebody's name asks for a token.
-    pub(super) fn admit_request(&mut self, key: ConnKey, head: &Head<'_>) -> Result<(), HttpFault> {
+    /// Whether a plain request may be answered, and gives whether it is an operator's. Only what tells of others or speaks
+    /// in somebody's name asks for a token.
+    pub(super) fn admit_request(
+        &mut self,
+        key: ConnKey,
+        head: &Head<'_>,
+    ) -> Result<bool, HttpFault> {
         if !self.gate.is_on {
-            return Ok(());
+            return Ok(false);
         }
-        let Some(guarded) = self.web.guarded(head) else {
-            return Ok(());
-        };
-        let (id, in_place) = match guarded {
-            Guarded::Listing => {
-                let query = head.query.unwrap_or_default();
-                (None, self.query_token(query, false))
+        let query = head.query.unwrap_or_default();
+        let (id, in_place) = match self.web.guarded(head) {
+            None => return Ok(false),
+            Some(Guarded::Health) => {
+                let offered = authorization(head).or_else(|| self.query_token(query, false));
+                let Some(offered) = offered else {
+                    return Ok(false);
+                };
+                let grant = self.judge(key, Some(&offered))?;
+                return Ok(grant.is_some_and(|grant| grant.admin));
             }
-            Guarded::Post { id, token } => {
+            Some(Guarded::Listing) => (None, self.query_token(query, false)),
+            Some(Guarded::Post { id, token }) => {
                 let token = decode_part(token);
                 let is_secret = !self.gate.is_required && !looks_like_token(&token);
                 (Some(decode_part(id)), Some(token).filter(|_| !is_secret))
@@ -135,7 +181,7 @@ impl<S: Socket> Floor<S> {
         };
         let offered = authorization(head).or(in_place);
         let Some(grant) = self.judge(key, offered.as_deref())? else {
-            return Ok(());
+            return Ok(false);
         };
         if !grant.dialects.allow(Dialect::PeerJs.name()) {
             return Err(self.forbid(key, "The token does not allow this protocol."));
@@ -143,7 +189,7 @@ impl<S: Socket> Floor<S> {
         if id.is_some() && !is_own_id(&grant, id.as_deref()) {
             return Err(self.forbid(key, "The token is for another peer id."));
         }
-        Ok(())
+        Ok(grant.admin)
     }
 
     /// The token of a query. A PeerJS client always has one, of its own making: where nobody needs a token of ours, that is
@@ -180,9 +226,12 @@ impl<S: Socket> Floor<S> {
 
     /// Judges a token at the present, and gives its user id the form in which others may see it.
     fn check_token(&mut self, token: &str) -> Result<Box<Grant>, TokenFault> {
-        self.cost += CHECK_COST;
         let checker = self.gate.checker.as_ref().ok_or(TokenFault::NoKey)?;
-        let mut grant = checker.check(token, self.now.unix_ms)?;
+        let mut cost = 0;
+        let grant = checker.check(token, self.now.unix_ms, &mut cost);
+        self.cost += cost;
+        self.gate.spent += cost;
+        let mut grant = grant?;
         if let Some(subject) = grant.subject.as_deref() {
             // What is hidden already would be shown as it is, and so as somebody else's.
             let shown = self.reader.shown_user_id(subject);
@@ -266,8 +315,12 @@ impl<S: Socket> Floor<S> {
     }
 }
 
-/// The token of the header field `Authorization`, if there is one.
+/// The token of the header field `Authorization`, if there is one. Of two such fields nobody knows which one others have
+/// looked at: they are a token that does not count.
 fn authorization<'a>(head: &Head<'a>) -> Option<Cow<'a, str>> {
+    if head.values("authorization").nth(1).is_some() {
+        return Some(Cow::Borrowed(""));
+    }
     let value = head.header_text("authorization")?;
     let (scheme, token) = value.trim().split_once(' ')?;
     let is_bearer = scheme.eq_ignore_ascii_case("bearer");

@@ -15,7 +15,8 @@
 //! - `talk` — WebSocket messages in; `lines` — messages in without WebSocket; `request` — plain HTTP
 //! - `dialling` — connections that the hub opens itself; `resolver` — names of hosts looked up meanwhile
 //! - `fanout` — the hub's events out; `mail` — what the worlds have to say, out
-//! - `tls` — what is between a socket and everything else; `certificates` — where its keys come from
+//! - `tls` — what is between a socket and everything else; `certificates` — where its keys come from; `file_watch` — when
+//!   files are read again
 //! - `keeper` — what survives a restart; `entropy` — random bytes; `log_limit` — floods in the log
 //! - `service` — the service manager: sockets that it hands over, what it is told
 
@@ -26,6 +27,7 @@ mod dialling;
 mod driver;
 mod entropy;
 mod fanout;
+mod file_watch;
 mod floor;
 mod gate;
 mod keeper;
@@ -55,7 +57,7 @@ pub use driver::{Ended, Server, StartError, Stopper};
 pub use entropy::Entropy;
 pub use service::Service;
 pub use switchboard::{Census, Now, Readiness, Switchboard};
-pub use token_files::{make_token, read_keys};
+pub use token_files::make_token;
 
 use crate::hub::Millis;
 use socket2::{SockRef, TcpKeepalive};

@@ -31,6 +31,8 @@ enum Outcome {
     Upgraded(usize),
     /// It was answered, and no other will be on this connection.
     Over,
+    /// It is all there, and looked at in the next tick.
+    PutOff,
 }
 
 impl<S: Socket> Switchboard<S> {
@@ -56,7 +58,10 @@ impl<S: Socket> Switchboard<S> {
             if floor.is_overdrawn(key) {
                 return floor.respond(key, &hasty().response(), false, false);
             }
-            match floor.answer(key, &held[used..]) {
+            // What is put off is kept, and goes through the read buffer again.
+            let bytes_max = floor.config.limits.head_bytes.min(self.input.len());
+            let can_wait = held.len() - used <= bytes_max;
+            match floor.answer(key, &held[used..], can_wait) {
                 Outcome::Answered(request_bytes) => {
                     used += request_bytes;
                     // A buffer full of short requests may ask for very much.
@@ -73,6 +78,11 @@ impl<S: Socket> Switchboard<S> {
                     }
                 }
                 Outcome::Over => return,
+                Outcome::PutOff => {
+                    floor.conns[key.index()].put_off = Some(held[used..].into());
+                    floor.gate.put_off();
+                    break;
+                }
                 Outcome::Upgraded(head_bytes) => {
                     // What follows the head has come with the last read, or the head would have been answered before.
                     let following = held.len() - used - head_bytes;
@@ -107,8 +117,8 @@ fn hasty() -> HttpFault {
 }
 
 impl<S: Socket> Floor<S> {
-    /// Answers the request that `bytes` begin with, if it is all there.
-    fn answer(&mut self, key: ConnKey, bytes: &[u8]) -> Outcome {
+    /// Answers the request that `bytes` begin with, if it is all there and does not have to wait.
+    fn answer(&mut self, key: ConnKey, bytes: &[u8], can_wait: bool) -> Outcome {
         self.cost += REQUEST_COST;
         let (head, head_bytes) = match parse_head(bytes, self.config.limits.head_bytes) {
             Ok(Some(whole)) => whole,
@@ -119,6 +129,9 @@ impl<S: Socket> Floor<S> {
                 return Outcome::Over;
             }
         };
+        if can_wait && self.must_wait_at_gate(&head) {
+            return Outcome::PutOff;
+        }
         self.try_answer(key, &head, head_bytes, bytes)
             .unwrap_or_else(|fault| {
                 self.respond_to(key, &head, fault.response(), false);
@@ -165,7 +178,7 @@ impl<S: Socket> Floor<S> {
             Upgrade::Refused(fault) => return Err(fault),
             Upgrade::No => {}
         }
-        self.admit_request(key, head)?;
+        let is_for_operator = self.admit_request(key, head)?;
         let body_bytes = head.content_length()?.unwrap_or(0);
         if body_bytes > self.config.limits.body_bytes as u64 {
             return Err(HttpFault::new(413, "The request body is too large."));
@@ -184,7 +197,7 @@ impl<S: Socket> Floor<S> {
             hasty().response()
         } else {
             let before = self.tally();
-            let status = self.status();
+            let status = self.status(is_for_operator);
             let response = self.lend(|web, worlds, lent| {
                 let behind = Behind {
                     status,

@@ -201,8 +201,8 @@ impl<S: Socket> Switchboard<S> {
         self.floor.tls = Some(tls);
     }
 
-    /// From now on tokens are checked with this. Until then none counts, if the settings ask for any; those that have been
-    /// accepted are not looked at again.
+    /// From now on tokens are checked with this. Until it is first called none counts, if the settings ask for any; those
+    /// that have been accepted are not looked at again.
     pub fn check_tokens(&mut self, checker: Checker) {
         self.floor.gate.checker = Some(checker);
     }
@@ -333,7 +333,8 @@ impl<S: Socket> Switchboard<S> {
             .filter_map(|(_, conn)| conn.put_off.as_ref());
         let sealed_conns = floor.conns.iter().filter(|(_, conn)| conn.tls.is_some());
         let put_off_bytes_max = Turns::put_off_bytes_max(floor.conns.len(), self.input.len())
-            + sealed_conns.count() * Tls::PLAIN_BYTES_MAX;
+            + sealed_conns.count() * Tls::PLAIN_BYTES_MAX
+            + floor.conns.len() * floor.config.limits.head_bytes;
         assert!(put_off.map(|bytes| bytes.len()).sum::<usize>() <= put_off_bytes_max);
         assert_eq!(peers, floor.hub.peer_count(), "a peer has one connection");
         assert_eq!(members, floor.worlds.member_count(), "nor has a member two");

@@ -21,6 +21,8 @@ pub(super) struct Turns {
     pub(super) ready: VecDeque<ConnKey>,
     /// Those whose last read made more work than one turn may.
     loud: VecDeque<ConnKey>,
+    /// Those who bring a token, and came when enough had been checked in that tick.
+    at_gate: VecDeque<ConnKey>,
     /// Those whose handshake of TLS goes on.
     greeting: VecDeque<ConnKey>,
 }
@@ -33,13 +35,14 @@ impl Turns {
 
     /// Whether this connection waits for a turn. O(those who wait); for checks.
     pub(super) fn has(&self, key: ConnKey) -> bool {
-        [&self.ready, &self.loud, &self.greeting]
+        [&self.ready, &self.loud, &self.at_gate, &self.greeting]
             .iter()
             .any(|queue| queue.contains(&key))
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.ready.is_empty() && self.loud.is_empty() && self.greeting.is_empty()
+        let queues = [&self.ready, &self.loud, &self.at_gate, &self.greeting];
+        queues.iter().all(|queue| queue.is_empty())
     }
 }
 
@@ -51,6 +54,8 @@ enum After {
     More,
     /// Some of what was read.
     PutOff,
+    /// The same, and it brings a token.
+    AtGate,
     /// Whatever it is, it waits until the connection has rested.
     Rests,
 }
@@ -81,8 +86,9 @@ impl<S: Socket> Switchboard<S> {
     fn read_in_turns(&mut self) {
         let (ready, loud) = (self.turns.ready.len(), self.turns.loud.len());
         let share = TICK_COST_MAX / (ready + loud).max(1) as u64;
-        self.floor.cost = 0;
         self.floor.turn_cost_max = share.clamp(*TURN_COST.start(), *TURN_COST.end());
+        self.admit_who_waits();
+        self.floor.cost = 0;
         if let Some(key) = self.turns.loud.pop_front() {
             self.turn(key);
             // One message of theirs may cost more than a tick may: that is not taken from the others.
@@ -100,6 +106,19 @@ impl<S: Socket> Switchboard<S> {
                 if let Some(key) = queue.pop_front() {
                     self.turn(key);
                 }
+            }
+        }
+    }
+
+    /// Goes on with those who wait at the gate: before whoever comes now, and only for so long.
+    fn admit_who_waits(&mut self) {
+        self.floor.gate.begin_tick();
+        for _ in 0..self.turns.at_gate.len() {
+            if self.floor.gate.has_had_enough() {
+                return;
+            }
+            if let Some(key) = self.turns.at_gate.pop_front() {
+                self.turn(key);
             }
         }
     }
@@ -130,6 +149,7 @@ impl<S: Socket> Switchboard<S> {
             After::Drained | After::Rests => {}
             After::More => self.turns.ready.push_back(key),
             After::PutOff => self.turns.loud.push_back(key),
+            After::AtGate => self.turns.at_gate.push_back(key),
         }
     }
 
@@ -146,7 +166,8 @@ impl<S: Socket> Switchboard<S> {
             return self.take_in(key, put_off.len(), After::More);
         }
         // Everybody may turn out loud or have to rest, and what is put off is kept: so the more there are, the less is read.
-        let most = match self.turns.loud.len() + self.floor.resting < LOUD_MAX {
+        let put_off = self.turns.loud.len() + self.turns.at_gate.len();
+        let most = match put_off + self.floor.resting < LOUD_MAX {
             true => self.input.len(),
             false => self.input.len().min(CROWDED_READ_BYTES),
         };
@@ -239,6 +260,7 @@ impl<S: Socket> Switchboard<S> {
                 Speech::Lines { .. } => self.take_in_lines(key, 0..bytes),
             }
         }
+        let is_at_gate = self.floor.gate.has_put_off();
         if let Some(until) = self.floor.rests_until(key) {
             self.floor.rest(key, until);
             return After::Rests;
@@ -246,7 +268,10 @@ impl<S: Socket> Switchboard<S> {
         let conn = &mut self.floor.conns[key.index()];
         if conn.put_off.is_some() {
             conn.readable = true;
-            return After::PutOff;
+            return match is_at_gate {
+                true => After::AtGate,
+                false => After::PutOff,
+            };
         }
         after
     }

@@ -24,7 +24,7 @@ use crate::wire::{Head, Response};
 
 use assets::Asset;
 pub use cors::Cors;
-pub use health::HubStatus;
+pub use health::{Counters, HubStatus};
 
 /// Everything that the port answers to plain HTTP. Built once.
 #[derive(Debug)]
@@ -52,6 +52,8 @@ pub struct Behind<'a> {
 /// What tells of others, or speaks in somebody's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Guarded<'a> {
+    /// How the hub is: everybody may know, but operators are told more.
+    Health,
     /// The list of ids.
     Listing,
     /// A message of somebody, as he stands in the path.
@@ -108,8 +110,11 @@ impl Web {
         plaintext::answer(plaintext, head)
     }
 
-    /// What about a request asks for a token, where tokens are asked for.
+    /// What about a request has to do with a token, where tokens are looked at.
     pub fn guarded<'a>(&self, head: &Head<'a>) -> Option<Guarded<'a>> {
+        if head.path == HEALTH_PATH {
+            return Some(Guarded::Health);
+        }
         let route = self.peerjs.as_ref()?.route(head.path)?;
         route.guarded().filter(|_| route.allows(head.method))
     }
@@ -160,7 +165,7 @@ impl Web {
             (Route::PeerJs(_), _) if reads && self.meant(head.path).is_some() => {
                 self.not_found(head.path)
             }
-            _ => self.method_not_allowed(route, head.path),
+            _ => self.method_not_allowed(route),
         }
     }
 
@@ -203,7 +208,7 @@ impl Web {
         }
     }
 
-    fn method_not_allowed(&self, route: Route<'_>, path: &str) -> Response {
+    fn method_not_allowed(&self, route: Route<'_>) -> Response {
         // The list is the original's for the JSON interface; a preflight is answered there all the same.
         let allowed = match route {
             Route::Api => "POST",
@@ -214,7 +219,8 @@ impl Web {
             | Route::Server
             | Route::Nothing => methods(route),
         };
-        let text = format!("{path} answers {allowed}.\n\n{}", self.what_works());
+        // Not by its name: in the path of a PeerJS client there is a token.
+        let text = format!("This path answers {allowed}.\n\n{}", self.what_works());
         let mut response = if let Route::Api = route {
             api::fault(self, 405, "methodnotallowed", &text, (self.clock_ms)())
         } else {

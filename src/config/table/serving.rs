@@ -102,7 +102,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         name: "token-secret-file",
         group: Group::Tokens,
         help: "File with the secret that tokens (JWT) are signed with by HS256, 32 bytes or more; with this or another key set, \
-               nobody comes in without a token",
+               nobody comes in without a token; read again on SIGHUP and when it changes",
         form: Form::Maybe(|config| &mut config.tokens.secret_file, word::FILE),
         common: false,
     },
@@ -110,14 +110,14 @@ pub(super) const SETTINGS: &[Setting] = &[
         name: "token-public-key",
         group: Group::Tokens,
         help: "File with the public key of those who make tokens, in PEM: Ed25519 (EdDSA), P-256 (ES256) or RSA from 2048 bits on \
-               (RS256); may be given several times",
+               (RS256); may be given several times; read again as the one before",
         form: Form::Texts(|config| &mut config.tokens.public_keys, word::FILE),
         common: false,
     },
     Setting {
         name: "token-jwks",
         group: Group::Tokens,
-        help: "File with a set of such public keys (JWKS), of which a token names its own (kid)",
+        help: "File with a set of such public keys (JWKS), of which a token names its own (kid); read again likewise",
         form: Form::Maybe(|config| &mut config.tokens.jwks_file, word::FILE),
         common: false,
     },
