@@ -253,7 +253,7 @@ fn a_pong_comes_before_the_answer_to_what_follows_its_ping() {
     assert_eq!(heard, expected);
 }
 
-/// A channel with 40 subscribers, a watcher of what the hub says to them, and somebody who is about to publish 600 kB.
+/// A channel with 80 subscribers, a watcher of what the hub says to them, and somebody who is about to publish 600 kB.
 fn watched_channel(queue_bytes: usize, window: usize) -> (TestHub, Vec<TestPeer>, TestPeer) {
     let mut config = Config {
         debout: true,
@@ -266,7 +266,7 @@ fn watched_channel(queue_bytes: usize, window: usize) -> (TestHub, Vec<TestPeer>
     watcher.say(r#"{"type":"subscribe","content":{"channels":["w2dutnc-k7vsj2og"]}}"#);
     settle(&mut hub, [&mut watcher]);
     let mut readers = Vec::new();
-    for _ in 0..40 {
+    for _ in 0..80 {
         let wire = hub.connect(ANYWHERE, window).expect("there is room");
         let mut reader = TestPeer::new(wire, "/");
         reader.say(r#"{"type":"subscribe","content":{"channels":["news"]}}"#);
@@ -290,9 +290,9 @@ fn watched_channel(queue_bytes: usize, window: usize) -> (TestHub, Vec<TestPeer>
 fn copies_for_the_debug_stream_do_not_pile_up() {
     let (mut hub, _readers, _speaker) = watched_channel(1 << 10, 2_000);
     let measured = allocation_counter::measure(|| hub.settle(|_| false));
-    // The watcher's and the readers' queues are full at once; 40 copies would be 24 MB.
-    assert_eq!(hub.census().slow_readers, 41);
-    assert!(measured.bytes_max < 12 << 20, "{measured:?}");
+    // The watcher's and the readers' queues are full at once; 80 copies would be 48 MB.
+    assert_eq!(hub.census().slow_readers, 81);
+    assert!(measured.bytes_max < 30 << 20, "{measured:?}");
 }
 
 /// A message that is written on both sides of a flush is the same on both.
@@ -307,8 +307,8 @@ fn a_flush_in_the_middle_of_a_fan_out_shows_to_nobody() {
         told.extend(texts);
     }
     assert_eq!(told.len(), 1);
-    // 24 MB of copies are more than may wait for the watcher: most are dropped, and it stays.
-    assert_eq!((hub.census().slow_readers, hub.census().dropped), (0, 36));
+    // 48 MB of copies are more than may wait for the watcher: most are dropped, and it stays.
+    assert_eq!((hub.census().slow_readers, hub.census().dropped), (0, 67));
 }
 
 /// A listing was as long as everything that the peers of a linkage say of themselves, which nothing bounds.
@@ -568,4 +568,156 @@ fn two_deadlines_of_one_connection_may_pass_in_one_tick() {
     let heard = peer.pump(usize::MAX);
     let is_late = |one: &Heard| matches!(one, Heard::Close(Some(1008), _));
     assert!(heard.iter().any(is_late), "{heard:?}");
+}
+
+/// When a peer left whom very many had asked something, or the time of very many requests was up, all of them were told in
+/// one tick.
+#[test]
+fn a_crowd_of_requests_ends_in_portions() {
+    const CROWD: usize = 30;
+    const EACH: usize = 1_000;
+    for leaves in [false, true] {
+        let mut hub = TestHub::new(Config::default(), 1);
+        let (asked, id) = join(&mut hub, "");
+        let mut crowd = Vec::new();
+        for _ in 0..CROWD {
+            let wire = hub.connect(ANYWHERE, usize::MAX).expect("there is room");
+            let mut peer = TestPeer::new(wire, "/");
+            for number in 0..EACH {
+                peer.say(&format!(
+                    r#"{{"type":"request","messageid":"{number}","peer":"{id}","timeout":8000}}"#
+                ));
+            }
+            crowd.push(peer);
+        }
+        settle(&mut hub, &mut crowd);
+        let mut told = 0;
+        let mut most = 0;
+        if leaves {
+            asked.wire().reset();
+            asked.wire().arrive(usize::MAX);
+        } else {
+            hub.jump(8_100);
+        }
+        while told < CROWD * EACH {
+            hub.tick();
+            let mut now = 0;
+            for peer in &mut crowd {
+                peer.wire().arrive(usize::MAX);
+                let texts = peer.texts().into_iter();
+                now += texts.filter(|text| text.contains("requestfailed")).count();
+            }
+            most = most.max(now);
+            told += now;
+        }
+        assert!(most <= 10_000, "{most} in one tick");
+        hub.settle(|_| false);
+        assert_eq!(told, CROWD * EACH, "each ends once");
+    }
+}
+
+/// A large message to very many was written to all of them before anybody else was served.
+#[test]
+fn much_for_many_is_written_in_portions_and_little_at_once() {
+    const CROWD: usize = 400;
+    let mut hub = TestHub::new(Config::default(), 1);
+    let mut readers = Vec::new();
+    for _ in 0..CROWD {
+        let wire = hub.connect(ANYWHERE, usize::MAX).expect("there is room");
+        let mut reader = TestPeer::new(wire, "/");
+        reader.say(r#"{"type":"subscribe","content":{"channels":["news"]}}"#);
+        readers.push(reader);
+    }
+    settle(&mut hub, &mut readers);
+    for reader in &mut readers {
+        reader.texts();
+    }
+    let mut speaker = TestPeer::new(connect(&mut hub), "/");
+    let mut modest = TestPeer::new(connect(&mut hub), "/");
+    settle(&mut hub, [&mut speaker, &mut modest]);
+    modest.texts();
+    let content = "x".repeat(900_000);
+    speaker.say(&format!(
+        r#"{{"type":"publish","content":{{"channel":"news","message":"{content}"}}}}"#
+    ));
+    speaker.wire().arrive(usize::MAX);
+    let has_news = |reader: &&mut TestPeer| !reader.wire().receive(usize::MAX).is_empty();
+    let mut told = 0;
+    while told == 0 {
+        hub.tick();
+        told = readers.iter_mut().filter(has_news).count();
+    }
+    assert!(told < CROWD / 2, "{told} were written to in one tick");
+    modest.say(r#"{"type":"retrievePeers","messageid":"m"}"#);
+    modest.wire().arrive(usize::MAX);
+    hub.tick();
+    assert_eq!(modest.texts().len(), 1, "little does not wait for much");
+    let mut ticks = 0;
+    while told < CROWD {
+        hub.tick();
+        ticks += 1;
+        told += readers.iter_mut().filter(has_news).count();
+        assert!(ticks < CROWD, "at least one gets on in each tick");
+    }
+    hub.settle(|_| false);
+    assert_eq!(hub.census().slow_readers, 0);
+}
+
+/// While very many came, each of whom all others must be told of, those who were in waited for all of them.
+#[test]
+fn who_is_in_does_not_wait_for_a_crowd_that_comes() {
+    const CROWD: usize = 3_000;
+    let config = Config {
+        ping_interval_ms: 0,
+        ..Config::default()
+    };
+    let mut hub = TestHub::new(config, 1);
+    let mut modest = TestPeer::new(connect(&mut hub), "/");
+    for _ in 0..4 {
+        settle(&mut hub, [&mut modest]);
+        modest.texts();
+        modest.say(r#"{"type":"addTag","content":"t"}"#);
+    }
+    settle(&mut hub, [&mut modest]);
+    let mut crowd = Vec::new();
+    for _ in 0..CROWD {
+        let wire = hub.connect(ANYWHERE, 1_000).expect("there is room");
+        crowd.push(TestPeer::new(wire, "/peero"));
+    }
+    for peer in &mut crowd {
+        peer.pump(usize::MAX);
+        peer.wire().arrive(usize::MAX);
+    }
+    modest.say(r#"{"type":"retrievePeers","messageid":"m"}"#);
+    modest.wire().arrive(usize::MAX);
+    hub.tick();
+    assert_eq!(modest.texts().len(), 1);
+    let come = |crowd: &[TestPeer]| crowd.iter().filter(|one| one.wire().has_unread()).count();
+    assert!(come(&crowd) < CROWD, "nobody has come");
+    settle(&mut hub, &mut crowd);
+}
+
+/// The properties in a claim were kept as they came, each name as often as the message had it: forty times the message.
+#[test]
+fn a_claim_keeps_what_it_repeats_once() {
+    let mut hub = TestHub::new(Config::default(), 1);
+    let (mut holder, id) = join(&mut hub, "");
+    holder.answers_pings = false;
+    let repeated = r#""a":0,"#.repeat(1_000);
+    let (mut claimant, _) = join(
+        &mut hub,
+        &format!(r#","id":"{id}","properties":{{{repeated}"a":1,"b":2}}"#),
+    );
+    hub.advance(Config::default().probe_time_ms + 10, |_| false);
+    claimant.texts();
+    let (mut other, _) = join(&mut hub, "");
+    other.say(r#"{"type":"retrievePeers","messageid":"m"}"#);
+    settle(&mut hub, [&mut other]);
+    let texts = other.texts();
+    let is_listing = |text: &&String| text.contains("retrievePeers");
+    let listing = texts.iter().find(is_listing).expect("a listing");
+    assert!(
+        listing.contains(r#""properties":{"a":1,"b":2}"#),
+        "{listing}"
+    );
 }

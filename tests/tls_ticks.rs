@@ -393,3 +393,24 @@ fn a_header_of_the_proxy_protocol_goes_before_tls() {
         });
     }
 }
+
+/// A first read is larger than any later one: who said more than a handshake may be before he was answered ended the hub.
+#[test]
+fn who_begins_with_too_much_ends_only_himself() {
+    let issued = Issued::new();
+    for bytes in [20 << 10, 30 << 10, 60 << 10, 127 << 10, 400 << 10] {
+        let mut hub = secured(echoing(), &issued);
+        let wire = hub.connect(ANYWHERE, usize::MAX).expect("there is room");
+        // The beginning of a hello of 60,000 bytes, in records of a byte each.
+        let mut flood = vec![0x16, 3, 1, 0, 4, 1, 0, 0xea, 0x60];
+        while flood.len() < bytes {
+            flood.extend([0x16, 3, 1, 0, 1, 7]);
+        }
+        wire.send(&flood);
+        wire.arrive(usize::MAX);
+        hub.settle(|_| false);
+        hub.advance(Config::default().handshake_timeout_ms + 3_000, |_| false);
+        assert!(wire.is_over(), "{bytes} bytes");
+        assert_eq!(hub.census().connections, 0);
+    }
+}

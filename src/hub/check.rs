@@ -51,9 +51,11 @@ impl Hub {
         self.requests.check(&self.peers);
         let nudges = self.peers.iter().filter(|(_, peer)| !peer.nudge.is_none());
         self.wheel.check();
+        let claims = self.claims.iter();
+        let claims = claims.filter(|(_, claim)| !claim.deadline.is_none());
         assert_eq!(
             self.wheel.len(),
-            nudges.count() + self.requests.len() + self.claims.len(),
+            nudges.count() + self.requests.deadline_count() + claims.count(),
             "every deadline belongs to something"
         );
     }

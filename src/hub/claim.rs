@@ -5,6 +5,7 @@
 //! Source: `PROTOCOLS.md` section 1, "Where the original is wrong"; the hub's documentation of reconnection.
 
 use super::command::{Initiation, Property, Resume};
+use super::packed::TokenMap;
 use super::peer::AgainstHolder;
 use crate::index::{ClaimKey, Linked, Links, PeerKey, TimerKey};
 use std::borrow::Cow;
@@ -42,7 +43,8 @@ impl Claim {
 pub(super) struct KeptInitiation {
     initiation: Initiation<'static>,
     start_time: Option<Box<str>>,
-    properties: Vec<(Box<str>, Box<str>)>,
+    /// Each name once: a message may repeat one very often.
+    properties: TokenMap,
 }
 
 impl KeptInitiation {
@@ -50,11 +52,12 @@ impl KeptInitiation {
         let owned = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
         KeptInitiation {
             start_time: initiation.start_time.map(Box::from),
-            properties: initiation
-                .properties
-                .iter()
-                .map(|property| (property.name.as_ref().into(), property.value.into()))
-                .collect(),
+            properties: TokenMap::default().with(
+                initiation
+                    .properties
+                    .iter()
+                    .map(|property| (property.name.as_ref(), property.value)),
+            ),
             initiation: Initiation {
                 id: initiation.id.map(owned),
                 linkage_key: owned(initiation.linkage_key),
@@ -81,7 +84,7 @@ impl KeptInitiation {
             .properties
             .iter()
             .map(|(name, value)| Property {
-                name: Cow::Borrowed(name.as_ref()),
+                name: Cow::Borrowed(name),
                 value,
             })
             .collect();

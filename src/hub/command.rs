@@ -76,6 +76,31 @@ pub enum Command<'a> {
     Leave,
 }
 
+impl Command<'_> {
+    /// How many things it names that have to be looked at one by one; a message may consist of very many small ones.
+    pub fn part_count(&self) -> usize {
+        match self {
+            Command::Initiate(initiation) => initiation.tags.len() + initiation.properties.len(),
+            Command::AddTags(names)
+            | Command::RemoveTags(names)
+            | Command::Subscribe(names)
+            | Command::Unsubscribe(names) => names.len(),
+            Command::SetProperties(properties) => properties.len(),
+            Command::Notify { to, .. } | Command::Request { to, .. } => match to {
+                Targets::One(_) => 1,
+                Targets::Many(ids) => ids.len(),
+            },
+            Command::SelectDebout(_)
+            | Command::RetrievePeers { .. }
+            | Command::Response { .. }
+            | Command::Publish { .. }
+            | Command::Debout { .. }
+            | Command::Authenticate { .. }
+            | Command::Leave => 0,
+        }
+    }
+}
+
 /// The parts of a message from peer to peer that the hub forwards untouched; all tokens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Routed<'a> {

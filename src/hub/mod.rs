@@ -11,6 +11,7 @@ pub mod command;
 pub mod event;
 pub mod id;
 mod linkage;
+mod overdue;
 mod packed;
 mod peer;
 mod permit;
@@ -24,15 +25,15 @@ pub use peer::{Card, Peer, Stage};
 
 use crate::config::Scope;
 use crate::index::{Arena, ClaimKey, Key, Links, List, Names, PeerKey, RequestKey, TimerKey};
-use crate::planted;
 use crate::wheel::Wheel;
 use channel::Channels;
 use claim::Claim;
 use command::{Command, DeboutKind, DeboutSelection, PeerFault};
-use event::{Event, Failure, Outbox, Shown};
+use event::{Event, Outbox, Shown};
 use id::FreshIds;
 use linkage::Linkages;
-use request::Requests;
+use overdue::Overdue;
+use request::{Request, Requests};
 use std::hash::RandomState;
 use std::net::IpAddr;
 
@@ -78,6 +79,7 @@ pub struct Hub {
     claims: Arena<ClaimKey, Claim>,
     wheel: Wheel<Deadline>,
     due: Vec<Deadline>,
+    overdue: Overdue,
     /// The number of the next connection.
     next_number: u64,
 }
@@ -118,6 +120,7 @@ impl Hub {
             claims: Arena::new(),
             wheel: Wheel::new(Self::RESOLUTION_MS, now),
             due: Vec::new(),
+            overdue: Overdue::default(),
             next_number: 0,
             rules,
         }
@@ -293,13 +296,12 @@ impl Hub {
         );
     }
 
-    /// Does what has become due. O(what is due).
+    /// Does what has become due, unless it is too much for one tick: the rest is due again at once. O(what is due).
     pub fn expire(&mut self, now: Millis, ids: &mut FreshIds, out: &mut Outbox<'_>) {
         let mut due = std::mem::take(&mut self.due);
         self.wheel.expire(now, &mut due);
         let mut nudge = None;
-        // Handing an id over ends other requests and claims, so it waits until nothing else of this round is left.
-        let mut lapsed = Vec::new();
+        let mut left = Self::ENDED_MAX;
         for deadline in due.drain(..) {
             match deadline {
                 Deadline::Nudge(peer) => {
@@ -308,20 +310,17 @@ impl Hub {
                     let nudge = *nudge.get_or_insert_with(|| out.event(Event::Nudge));
                     self.tell(out, peer, nudge);
                 }
-                Deadline::Request(request) => {
-                    let request = self.requests.end(&mut self.peers, request);
-                    self.fail(out, request, Failure::TimedOut);
-                }
-                Deadline::Claim(claim) => lapsed.push(claim),
+                Deadline::Request(request) => self.request_falls_due(request, &mut left, out),
+                Deadline::Claim(claim) => self.claim_falls_due(claim),
             }
         }
-        self.claims_fall_due(lapsed, ids, out);
         self.due = due;
+        self.tell_overdue(left, ids, out);
     }
 
     /// When `expire` has something to do next; never late, sometimes early.
     pub fn next_deadline(&self) -> Option<Millis> {
-        self.wheel.next_deadline()
+        self.overdue_at().or_else(|| self.wheel.next_deadline())
     }
 
     /// One peer. Panics if it is forgotten.
@@ -400,16 +399,17 @@ impl Hub {
         self.channels.leave_all(&mut self.peers, peer);
         while !self.peers[peer].asking.is_empty() {
             let first = self.peers[peer].asking.head();
-            let request = self.requests.end(&mut self.peers, first);
+            self.end_request(first);
+        }
+        self.end_asked(peer, out);
+    }
+
+    /// Forgets a request. O(1).
+    fn end_request(&mut self, key: RequestKey) -> Request {
+        let request = self.requests.end(&mut self.peers, key);
+        if !request.deadline.is_none() {
             self.wheel.cancel(request.deadline);
         }
-        while !self.peers[peer].asked.is_empty() {
-            let first = self.peers[peer].asked.head();
-            let request = self.requests.end(&mut self.peers, first);
-            self.wheel.cancel(request.deadline);
-            if !planted::bug("request-unended") {
-                self.fail(out, request, Failure::PeerLeft);
-            }
-        }
+        request
     }
 }

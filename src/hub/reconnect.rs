@@ -11,7 +11,7 @@ use super::event::{Event, FormerCard, Outbox};
 use super::id::FreshIds;
 use super::peer::{Said, Stage};
 use super::{Deadline, Hub, Millis};
-use crate::index::{ClaimKey, Key, Links, PeerKey, TimerKey};
+use crate::index::{ClaimKey, Key, Links, PeerKey};
 use crate::planted;
 
 /// The id is held by a peer that lives.
@@ -186,24 +186,6 @@ impl Hub {
         self.tell_one(out, holder, Event::Ping);
     }
 
-    /// The probe time of these claims is up: their holders have not answered, so the first claimant gets the id.
-    pub(super) fn claims_fall_due(
-        &mut self,
-        lapsed: Vec<ClaimKey>,
-        ids: &mut FreshIds,
-        out: &mut Outbox<'_>,
-    ) {
-        for &claim in &lapsed {
-            self.claims[claim].deadline = TimerKey::NONE;
-        }
-        for claim in lapsed {
-            // The first claim to an id settles the others.
-            if let Some(claim) = self.claims.get(claim) {
-                self.hand_over(claim.holder, ids, out);
-            }
-        }
-    }
-
     /// Gives the id of a holder that is gone, or that has taken another one, to the first who claims it and turns the
     /// others away. Does nothing if nobody claims it. O(claims), and a loop rather than a recursion, since peers can make
     /// chains of claims as long as they like.
@@ -224,8 +206,12 @@ impl Hub {
             }
             let said = self.what_fits(claimant, &initiation);
             self.admit(claimant, initiation, said, ids, out);
-            // The claimant has let its former id go, and others may wait for that one.
+            // The claimant has let its former id go, and others may wait for that one. Of a chain that goes on and on, the
+            // rest is turned away: that id is free when they come again.
             holder = claimant;
+            if out.deliveries().len() > Self::CLAIM_DELIVERIES_MAX {
+                self.answered(holder, out);
+            }
         }
     }
 

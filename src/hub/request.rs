@@ -5,8 +5,9 @@
 //! equal in all three, an answer is the oldest's.
 //! Source: `PROTOCOLS.md` section 1, "Where the original is wrong".
 
+use super::event::Failure;
 use super::peer::{Asked, Asking, Peer};
-use crate::index::{Arena, Linked, Links, PeerKey, RequestKey, TimerKey};
+use crate::index::{Arena, Key, Linked, Links, PeerKey, RequestKey, TimerKey};
 use compact_str::CompactString;
 use hashbrown::HashTable;
 use std::hash::{BuildHasher, RandomState};
@@ -20,6 +21,7 @@ pub(super) struct Request {
     pub(super) responder_id: CompactString,
     pub(super) message_id: CompactString,
     pub(super) name: Option<CompactString>,
+    /// None once it has passed or the responder has gone, and the requester is yet to be told.
     pub(super) deadline: TimerKey,
     /// How many requests came before it.
     number: u64,
@@ -124,11 +126,47 @@ impl Requests {
                 request.requester == requester
                     && request.responder == responder
                     && request.message_id == message_id
+                    && request.asked.is_linked()
             })
             .min_by_key(|&key| self.arena[key].number)
     }
 
-    /// Forgets a request; the caller cancels its deadline, unless that has passed. O(1).
+    /// The deadline of this request has passed.
+    pub(super) fn forget_deadline(&mut self, key: RequestKey) {
+        self.arena[key].deadline = TimerKey::NONE;
+    }
+
+    /// The responder of this request is going, and nobody can answer it any more; the requester is yet to be told. Gives its
+    /// deadline, which the caller cancels, if it has one. O(1).
+    pub(super) fn orphan(&mut self, peers: &mut Arena<PeerKey, Peer>, key: RequestKey) -> TimerKey {
+        let responder = self.arena[key].responder;
+        peers[responder].asked.remove(&mut self.arena, key);
+        std::mem::replace(&mut self.arena[key].deadline, TimerKey::NONE)
+    }
+
+    /// Whether this request is still there, and over.
+    pub(super) fn is_overdue(&self, key: RequestKey) -> bool {
+        let request = self.arena.get(key);
+        request.is_some_and(|request| request.deadline.is_none())
+    }
+
+    /// Why this request, which is overdue, is over.
+    pub(super) fn why_over(&self, key: RequestKey) -> Failure {
+        match self.arena[key].asked.is_linked() {
+            true => Failure::TimedOut,
+            false => Failure::PeerLeft,
+        }
+    }
+
+    /// How many have a deadline. O(requests).
+    pub(super) fn deadline_count(&self) -> usize {
+        let requests = self.arena.iter();
+        requests
+            .filter(|(_, request)| !request.deadline.is_none())
+            .count()
+    }
+
+    /// Forgets a request; the caller cancels its deadline, if it has one. O(1).
     pub(super) fn end(&mut self, peers: &mut Arena<PeerKey, Peer>, key: RequestKey) -> Request {
         let Request {
             requester,
@@ -136,7 +174,9 @@ impl Requests {
             ..
         } = self.arena[key];
         peers[requester].asking.remove(&mut self.arena, key);
-        peers[responder].asked.remove(&mut self.arena, key);
+        if self.arena[key].asked.is_linked() {
+            peers[responder].asked.remove(&mut self.arena, key);
+        }
         let request = self.arena.remove(key);
         let hash = self
             .hasher
@@ -157,8 +197,10 @@ impl Requests {
         assert_eq!(self.arena.len(), self.table.len());
         let asking: usize = peers.iter().map(|(_, peer)| peer.asking.len()).sum();
         let asked: usize = peers.iter().map(|(_, peer)| peer.asked.len()).sum();
-        assert_eq!((asking, asked), (self.arena.len(), self.arena.len()));
-        for (_, request) in self.arena.iter() {
+        let all = self.arena.iter().map(|(_, request)| request);
+        let answerable: Vec<_> = all.filter(|request| request.asked.is_linked()).collect();
+        assert_eq!((asking, asked), (self.arena.len(), answerable.len()));
+        for request in answerable {
             assert!(
                 self.find(request.requester, request.responder, &request.message_id)
                     .is_some(),

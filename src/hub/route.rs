@@ -102,8 +102,7 @@ impl Hub {
                 "no request with this message id is waiting between these two peers",
             ));
         };
-        let request = self.requests.end(&mut self.peers, request);
-        self.wheel.cancel(request.deadline);
+        self.end_request(request);
         self.tell_one(out, requester, Event::Response(Forwarded { from, message }));
         Ok(())
     }

@@ -54,6 +54,12 @@ pub(super) struct Conn<S> {
     pub(super) read_closed: bool,
     /// The socket took no more bytes; its writable edge has not come since.
     pub(super) write_blocked: bool,
+    /// It has much to be told and counts as blocked until it is its turn.
+    pub(super) waits_to_write: bool,
+    /// Its last turn made more work than one may.
+    pub(super) is_costly: bool,
+    /// Turns since then that did not, up to three.
+    pub(super) modest_turns: u8,
     /// It is on the list of those to flush.
     pub(super) dirty: bool,
     /// A ping has gone out and no pong has come since.
@@ -153,6 +159,9 @@ impl<S: Socket> Conn<S> {
             readable: true,
             read_closed: false,
             write_blocked: false,
+            waits_to_write: false,
+            is_costly: false,
+            modest_turns: 0,
             dirty: false,
             awaits_pong: false,
         }

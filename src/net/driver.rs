@@ -106,7 +106,7 @@ impl Server {
     const EVENTS: usize = 1024;
     /// Connections accepted at one address in one tick, so that a flood of newcomers stalls neither those who are in nor
     /// those at another address.
-    const ACCEPTS: usize = 128;
+    const ACCEPTS: usize = 512;
     /// Rest after the system had no descriptor for a newcomer, ms.
     const ACCEPT_REST_MS: Millis = 100;
 

@@ -10,7 +10,7 @@ use super::entropy::Entropy;
 use super::fanout::DropFirst;
 use super::gate::Gate;
 use super::log_limit::{LogLimit, limited};
-use super::out_queue::{Flushed, Frames, Span};
+use super::out_queue::{Flushed, Frames, Metered, Span};
 use super::rate::Tariff;
 use super::sources::Sources;
 use super::switchboard::{Census, Now};
@@ -73,11 +73,15 @@ pub(super) struct Floor<S> {
     /// Where a session leaves pongs and the answer to a close.
     pub(super) replies: Vec<u8>,
     pub(super) dirty: Vec<ConnKey>,
+    /// Those who have much to be told and are written to when it is their turn; until then they count as blocked.
+    pub(super) unwritten: VecDeque<ConnKey>,
     pub(super) condemned: Vec<ConnKey>,
     pub(super) ids: FreshIds,
     pub(super) entropy: Entropy,
     /// Work done in this tick, in about a nanosecond.
     pub(super) cost: u64,
+    /// That of it, since the start, which was writing for everybody and not for one.
+    pub(super) flush_cost: u64,
     /// Work that one turn of this tick may make.
     pub(super) turn_cost_max: u64,
     pub(super) now: Now,
@@ -96,6 +100,8 @@ pub(super) struct Floor<S> {
     pub(super) joins: u64,
     /// Connections that rest.
     pub(super) resting: usize,
+    /// Somebody has been turned away while memory was short.
+    pub(super) wants_memory: bool,
     /// What the account of memory has down for all connections.
     pub(super) held_bytes: usize,
     pub(super) drop_first: DropFirst,
@@ -130,6 +136,10 @@ impl<S: Socket> Floor<S> {
     const TERMINATE_GRACE_MS: Millis = 100;
     /// What it may cost in one tick to tell the others of those who have gone, in about a nanosecond: 16 ms.
     const REAP_COST_MAX: u64 = 16_000_000;
+    /// Work in writing after which those who have much to be told wait for their turn, in about a nanosecond: 16 ms.
+    const FLUSH_COST_MAX: u64 = 16_000_000;
+    /// What is not much: it is written in about the time that one call to the system takes.
+    const LITTLE_BYTES: usize = 16 << 10;
 
     /// Lets the hub do something and delivers what it has to say about it.
     pub(super) fn with_hub<'a, R>(
@@ -350,6 +360,7 @@ impl<S: Socket> Floor<S> {
 
     /// Counts and logs that somebody is turned away.
     pub(super) fn turn_away(&mut self, remote: IpAddr, why: &str) {
+        self.wants_memory |= self.is_short_of_memory();
         self.census.refused += 1;
         limited!(
             self.refused_log,
@@ -475,19 +486,48 @@ impl<S: Socket> Floor<S> {
         }
     }
 
-    /// Writes every dirty connection once.
+    /// Writes every dirty connection once. When that has become much, those who have much to be told wait for their turn, so
+    /// that the others wait neither for a large message to thousands nor for who floods thousands with small ones.
     pub(super) fn flush(&mut self) {
+        let before = self.cost;
+        let cost_max = before + Self::FLUSH_COST_MAX;
         let mut dirty = std::mem::take(&mut self.dirty);
         for key in dirty.drain(..) {
             if let Some(conn) = self.conns.get_mut(key.index()) {
                 conn.dirty = planted::bug("dirty-kept") && conn.write_blocked;
+                let waits = self.cost > cost_max && !conn.write_blocked;
+                if waits && conn.out.has_more_than(&self.frames, Self::LITTLE_BYTES) {
+                    (conn.write_blocked, conn.waits_to_write) = (true, true);
+                    self.unwritten.push_back(key);
+                }
                 self.flush_one(key);
             }
         }
         self.dirty = dirty;
+        self.flush_cost += self.cost - before;
         self.frames.reset();
         if self.text.capacity() > Frames::BYTES_MAX {
             self.text = Vec::new();
+        }
+    }
+
+    /// Work since the tick began, up to a difference: what one turn adds is the work of that one.
+    pub(super) fn cost_without_flushes(&self) -> u64 {
+        self.cost.wrapping_sub(self.flush_cost)
+    }
+
+    /// Goes on with those who have much to be told, for a while. At least one gets on in each tick.
+    pub(super) fn flush_unwritten(&mut self) {
+        let cost_max = self.cost + Self::FLUSH_COST_MAX;
+        while self.cost <= cost_max
+            && let Some(key) = self.unwritten.pop_front()
+        {
+            // It may be gone, and its place somebody else's.
+            let conn = self.conns.get_mut(key.index());
+            if let Some(conn) = conn.filter(|conn| conn.waits_to_write) {
+                (conn.write_blocked, conn.waits_to_write) = (false, false);
+                self.flush_one(key);
+            }
         }
     }
 
@@ -500,7 +540,8 @@ impl<S: Socket> Floor<S> {
         let most = self.config.limits.queue_bytes;
         // What nearly all are, and so the quickest way.
         if conn.tls.is_none() && !conn.write_blocked && !conn.out.has_backlog() {
-            match conn.out.flush(&self.frames, most, &mut conn.socket) {
+            let mut socket = Metered::new(&mut conn.socket, &mut self.cost);
+            match conn.out.flush(&self.frames, most, &mut socket) {
                 Ok(Flushed::Empty) if matches!(conn.life, Life::Parting | Life::Lingering) => {
                     self.all_written(key);
                 }
@@ -519,13 +560,14 @@ impl<S: Socket> Floor<S> {
         let flushed = if conn.write_blocked {
             Ok(conn.out.keep(&self.frames, most))
         } else {
+            let mut socket = Metered::new(&mut conn.socket, &mut self.cost);
             match &mut conn.tls {
-                None => conn.out.flush(&self.frames, most, &mut conn.socket),
+                None => conn.out.flush(&self.frames, most, &mut socket),
                 Some(tls) => tls.flush(
                     &mut conn.out,
                     &self.frames,
                     most,
-                    &mut conn.socket,
+                    &mut socket,
                     &mut self.bench,
                 ),
             }

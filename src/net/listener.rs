@@ -4,7 +4,7 @@ use crate::config::plain_words;
 use mio::net::{TcpListener, TcpStream};
 use rustix::io::Errno;
 use rustix::process::{Resource, getrlimit, setrlimit};
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use std::fmt;
 use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -58,6 +58,7 @@ impl Listener {
             // A restarted hub takes its address at once, while old connections are still in TIME-WAIT.
             socket.set_reuse_address(true)?;
             socket.set_nonblocking(true)?;
+            bound_unsent(&socket);
             socket.bind(&address.into())?;
             socket.listen(Self::BACKLOG)?;
             let socket = TcpListener::from_std(socket.into());
@@ -86,6 +87,7 @@ impl Listener {
     /// Takes over a socket that listens already. It is somebody else's too, who keeps it open when the hub closes it.
     pub(super) fn adopt(socket: std::net::TcpListener) -> io::Result<Listener> {
         socket.set_nonblocking(true)?;
+        bound_unsent(&SockRef::from(&socket));
         let address = socket.local_addr()?;
         Ok(Listener {
             socket: TcpListener::from_std(socket),
@@ -121,6 +123,16 @@ impl Listener {
             }
         }
     }
+}
+
+/// Has the system keep no more of what the others do not read than this, for each connection that is accepted here: a
+/// thousand who never read would else take all of the memory that it has for sockets, and everybody's writes would
+/// stall. What it does not take waits in the hub, where it is counted. Enough is left for the fast.
+fn bound_unsent(socket: &Socket) {
+    const UNSENT_BYTES: u32 = 64 << 10;
+    // A system that has no such bound does without.
+    #[cfg(target_os = "linux")]
+    let _ = socket.set_tcp_notsent_lowat(UNSENT_BYTES);
 }
 
 /// Whether this address is all of the machine's, IPv4 and IPv6.

@@ -75,15 +75,16 @@ impl<S: Socket> Floor<S> {
         self.waiting_bytes() > most - most / 8
     }
 
-    /// Once in a tick: if what waits is more than may wait, those for whom the most waits are cut off, until a quarter is
-    /// free. O(1) unless memory is short, then O(connections log connections).
+    /// Once in a tick: if what waits is more than may wait, or has kept somebody out, those for whom the most waits are cut
+    /// off, until a quarter is free. O(1) unless memory is short, then O(connections log connections).
     pub(super) fn relieve(&mut self) {
+        let is_wanted = std::mem::take(&mut self.wants_memory);
         if !self.is_short_of_memory() {
             return;
         }
         self.frames.recount_shared();
         let most = self.config.limits.memory_bytes;
-        if self.waiting_bytes() <= most {
+        if self.waiting_bytes() <= most && !(is_wanted && self.is_short_of_memory()) {
             return;
         }
         let mut offenders: Vec<(usize, ConnKey)> = self

@@ -72,8 +72,48 @@ pub(super) enum Flushed {
     Overflow,
 }
 
+/// A socket of which it is known what writing to it has cost.
+pub(super) struct Metered<'a, S> {
+    socket: &'a mut S,
+    cost: &'a mut u64,
+}
+
+/// What a call to the system that writes costs, in about a nanosecond.
+const WRITE_COST: u64 = 8_000;
+/// Bytes that it takes over in about a nanosecond.
+const BYTES_WRITTEN_PER_COST: u64 = 4;
+
 const NO_SPAN: Span = Span { start: 0, end: 0 };
 const NOWHERE: u32 = u32::MAX;
+
+impl<'a, S> Metered<'a, S> {
+    /// Adds to `cost` what is written.
+    pub(super) fn new(socket: &'a mut S, cost: &'a mut u64) -> Metered<'a, S> {
+        Metered { socket, cost }
+    }
+
+    fn charge(&mut self, written: io::Result<usize>) -> io::Result<usize> {
+        let bytes = *written.as_ref().unwrap_or(&0);
+        *self.cost += WRITE_COST + bytes as u64 / BYTES_WRITTEN_PER_COST;
+        written
+    }
+}
+
+impl<S: Write> Write for Metered<'_, S> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.socket.write(bytes);
+        self.charge(written)
+    }
+
+    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        let written = self.socket.write_vectored(slices);
+        self.charge(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.socket.flush()
+    }
+}
 
 impl Span {
     /// How many bytes it is.
@@ -83,8 +123,14 @@ impl Span {
 }
 
 impl Frames {
-    /// Bytes after which the tick must be flushed: what fits into a core's cache several times over.
-    pub(super) const BYTES_MAX: usize = 1 << 20;
+    /// Bytes after which the tick must be flushed, 8 MiB: room for the lists of others that some dozens who come at once are
+    /// given, since each flush writes to everybody who is told of them.
+    pub(super) const BYTES_MAX: usize = 8 << 20;
+    /// Spans that are chained after which it must be too, 6 MiB: a crowd that comes or goes makes one for each of those who
+    /// are told, and to write to them all costs far more than to remember these.
+    const CHAINED_MAX: usize = 1 << 19;
+    /// Chained spans for which the memory is kept.
+    const CHAINED_KEPT: usize = 1 << 16;
     /// A backlog segment of its own is filled up to this size before the next one is begun.
     const SEGMENT_BYTES: usize = 16 << 10;
 
@@ -103,14 +149,15 @@ impl Frames {
 
     /// Whether it is time to flush.
     pub(super) fn is_full(&self) -> bool {
-        self.bytes.len() + self.chain.len() * size_of::<(Span, u32)>() >= Self::BYTES_MAX
+        self.bytes.len() >= Self::BYTES_MAX || self.chain.len() >= Self::CHAINED_MAX
     }
 
     /// Begins anew; every queue has been flushed. Memory is kept unless a backlog shares it or it is out of the ordinary.
     pub(super) fn reset(&mut self) {
         self.chain.clear();
+        self.chain.shrink_to(Self::CHAINED_KEPT);
         match Arc::get_mut(&mut self.bytes) {
-            Some(bytes) if bytes.capacity() <= 4 * Self::BYTES_MAX => bytes.clear(),
+            Some(bytes) if bytes.capacity() <= Self::BYTES_MAX / 2 => bytes.clear(),
             Some(_) => self.bytes = Arc::default(),
             None => {
                 let shared = std::mem::take(&mut self.bytes);
@@ -182,6 +229,16 @@ impl OutQueue {
     /// Whether something waits that earlier ticks could not write.
     pub(super) fn has_backlog(&self) -> bool {
         self.backlog.is_some()
+    }
+
+    /// Whether more than so many bytes wait. O(those).
+    pub(super) fn has_more_than(&self, frames: &Frames, bytes: usize) -> bool {
+        let mut room = bytes;
+        self.pieces(frames).any(|piece| {
+            let is_more = piece.len() > room;
+            room = room.saturating_sub(piece.len());
+            is_more
+        })
     }
 
     /// Bytes that earlier ticks could not write.

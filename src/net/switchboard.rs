@@ -164,10 +164,12 @@ impl<S: Socket> Switchboard<S> {
                 undelivered: false,
                 replies: Vec::new(),
                 dirty: Vec::new(),
+                unwritten: VecDeque::new(),
                 condemned: Vec::new(),
                 ids,
                 entropy,
                 cost: 0,
+                flush_cost: 0,
                 turn_cost_max: 0,
                 now,
                 started_ms: now.monotonic_ms,
@@ -179,6 +181,7 @@ impl<S: Socket> Switchboard<S> {
                 deliveries: 0,
                 joins: 0,
                 resting: 0,
+                wants_memory: false,
                 held_bytes: 0,
                 drop_first: DropFirst::new(&config),
                 census: Census::default(),
@@ -241,7 +244,7 @@ impl<S: Socket> Switchboard<S> {
             }
         }
         floor.arm(key, floor.config.handshake_timeout_ms);
-        self.turns.ready.push_back(key);
+        self.await_turn(key);
         key
     }
 
@@ -251,13 +254,14 @@ impl<S: Socket> Switchboard<S> {
             return;
         };
         conn.read_closed |= readiness.read_closed;
-        if (readiness.readable || readiness.read_closed) && !conn.readable {
-            conn.readable = true;
-            self.turns.ready.push_back(key);
-        }
-        if readiness.writable && conn.write_blocked {
+        let is_news = (readiness.readable || readiness.read_closed) && !conn.readable;
+        conn.readable |= is_news;
+        if readiness.writable && conn.write_blocked && !conn.waits_to_write {
             conn.write_blocked = planted::bug("blocked-for-ever");
             self.floor.mark_dirty(key);
+        }
+        if is_news {
+            self.await_turn(key);
         }
     }
 
@@ -268,13 +272,15 @@ impl<S: Socket> Switchboard<S> {
         self.take_leave();
         self.floor.reap();
         self.floor.flush();
+        self.floor.flush_unwritten();
         self.floor.relieve();
     }
 
     /// When the next tick is needed though nothing happens; the present if there is work left.
     pub fn next_tick(&self) -> Option<Millis> {
         let floor = &self.floor;
-        if !(self.turns.is_empty() && floor.dirty.is_empty() && floor.condemned.is_empty()) {
+        let is_idle = floor.dirty.is_empty() && floor.unwritten.is_empty();
+        if !(self.turns.is_empty() && is_idle && floor.condemned.is_empty()) {
             return Some(floor.now.monotonic_ms);
         }
         let deadlines = [
@@ -376,6 +382,11 @@ impl<S: Socket> Switchboard<S> {
             !conn.has_unwritten() || conn.write_blocked || conn.dirty,
             "who has something left waits for an edge"
         );
+        let has_turn = floor.unwritten.contains(&key);
+        assert!(
+            !conn.waits_to_write || conn.write_blocked && has_turn,
+            "who waits for his turn to be written to has one"
+        );
         match floor.wheel.get(conn.timer) {
             Some(Due::Own(owner)) => assert_eq!(*owner, key, "a deadline is its connection's own"),
             Some(Due::Rested(_) | Due::Slow(_) | Due::Late(_) | Due::Expired(_)) => {
@@ -411,7 +422,7 @@ impl<S: Socket> Switchboard<S> {
                 // Another deadline of the same tick may have set it anew.
                 Due::Own(key) if !self.floor.conns[key.index()].timer.is_none() => {}
                 Due::Own(key) => self.floor.falls_due(key),
-                Due::Rested(key) => self.turns.ready.push_back(key),
+                Due::Rested(key) => self.await_turn(key),
                 Due::Slow(key) => self.floor.reader_is_late(key),
                 Due::Late(key) => self.floor.message_is_late(key),
                 Due::Expired(key) => self.floor.pass_falls_due(key),

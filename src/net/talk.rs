@@ -20,6 +20,8 @@ use std::ops::Range;
 /// What the least message costs that has come, and a frame that is none, in about a nanosecond; each byte of a message costs
 /// one.
 const HEARD_COST: u64 = 200;
+/// What each thing costs that a message names: a channel, a property, a peer.
+const PART_COST: u64 = 150;
 /// What it costs to put into words what is wrong with one.
 const FAULT_COST: u64 = 500;
 
@@ -223,6 +225,8 @@ impl<S: Socket> Floor<S> {
             self.with_hub(|hub, out, _| hub.observe(peer, &shown, out));
         }
         self.joins += u64::from(matches!(inbound.command, Ok(Command::Initiate(_))));
+        let parts = inbound.command.as_ref().map_or(0, Command::part_count);
+        self.cost += parts as u64 * PART_COST;
         if inbound.is_of_own_client() {
             self.hub.recognise(peer);
         }

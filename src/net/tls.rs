@@ -167,6 +167,10 @@ impl Tls {
             self.end_is_told = true;
             return Ok(opened);
         }
+        // Of a first read: nobody has so much to say before he is answered.
+        if self.held.len() > Self::HELD_BYTES_MAX {
+            return Ok(self.is_too_much(opened));
+        }
         let most = most.min(Self::READ_BYTES);
         bench.incoming.resize(Self::PLAIN_BYTES_MAX, 0);
         let from = self.held.len();
@@ -190,12 +194,21 @@ impl Tls {
         let used = self.open(sealed, plain, &mut opened);
         self.hold(&sealed[used..]);
         if self.held.len() > Self::HELD_BYTES_MAX || self.unsent_bytes() > Self::UNSENT_BYTES_MAX {
-            self.give_up();
-            opened.fault = Some(Error::General("more than may wait".to_owned()));
+            opened = self.is_too_much(opened);
         }
         opened.is_end = self.ended;
         self.end_is_told = self.ended && (opened.bytes == 0 || opened.fault.is_some());
         Ok(opened)
+    }
+
+    /// More has come than may wait.
+    fn is_too_much(&mut self, opened: Opened) -> Opened {
+        self.give_up();
+        self.end_is_told = true;
+        Opened {
+            fault: Some(Error::General("more than may wait".to_owned())),
+            ..opened
+        }
     }
 
     /// The protocol is broken, and rustls must not be asked anything more.

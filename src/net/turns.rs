@@ -1,7 +1,8 @@
 //! Whose turn it is to be read from (step 2 of the message path).
 //!
 //! Everybody who is ready has one turn in a tick: one read, or as much of it as makes a bounded amount of work, so that
-//! nobody can starve the others. Who had no turn before the tick had enough to say comes first in the next one.
+//! nobody can starve the others. Who had no turn before the tick had enough to say comes first in the next one. Those who
+//! are in and say little come before those who come, and before those who say much, each of whom gets on all the same.
 
 use super::Socket;
 use super::conn::{Life, Speech};
@@ -18,8 +19,12 @@ use std::io::{self, ErrorKind};
 #[derive(Debug, Default)]
 pub(super) struct Turns {
     /// Those who may have something to read.
-    pub(super) ready: VecDeque<ConnKey>,
-    /// Those whose last read made more work than one turn may.
+    ready: VecDeque<ConnKey>,
+    /// Those who are nobody yet: of some who come, very many must be told.
+    newcomers: VecDeque<ConnKey>,
+    /// Those who have said so little that nobody knows what they are like: some ask for very much at once.
+    untried: VecDeque<ConnKey>,
+    /// Those whose last turn made more work than one may, and those in the middle of a large message.
     loud: VecDeque<ConnKey>,
     /// Those who bring a token, and came when enough had been checked in that tick.
     at_gate: VecDeque<ConnKey>,
@@ -35,14 +40,22 @@ impl Turns {
 
     /// Whether this connection waits for a turn. O(those who wait); for checks.
     pub(super) fn has(&self, key: ConnKey) -> bool {
-        [&self.ready, &self.loud, &self.at_gate, &self.greeting]
-            .iter()
-            .any(|queue| queue.contains(&key))
+        self.queues().iter().any(|queue| queue.contains(&key))
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        let queues = [&self.ready, &self.loud, &self.at_gate, &self.greeting];
-        queues.iter().all(|queue| queue.is_empty())
+        self.queues().iter().all(|queue| queue.is_empty())
+    }
+
+    fn queues(&self) -> [&VecDeque<ConnKey>; 6] {
+        [
+            &self.ready,
+            &self.newcomers,
+            &self.untried,
+            &self.loud,
+            &self.at_gate,
+            &self.greeting,
+        ]
     }
 }
 
@@ -66,6 +79,14 @@ const TICK_COST_MAX: u64 = 16_000_000;
 /// others hardly notice who always has more to say (`benches/neighbours.rs`).
 const TURN_COST: std::ops::RangeInclusive<u64> = 250_000..=1_000_000;
 
+/// Work on newcomers after which the others of them wait for the next tick, in about a nanosecond: 8 ms.
+/// Whoever is in waits no longer than that for a flood of those who come.
+const NEWCOMERS_COST_MAX: u64 = 8_000_000;
+/// Turns that somebody must have had that made little work to be among those who go first.
+const MODEST_TURNS: u8 = 3;
+/// From so many bytes of a message on that have come without its end, the rest of it may wait for those who say little.
+const LARGE_BYTES: usize = 64 << 10;
+
 /// Work on handshakes of TLS after which the others who greet wait for the next tick, in about a nanosecond: 4 ms. Whoever
 /// is in waits no longer than that for a flood of those who come.
 const GREETING_COST_MAX: u64 = 4_000_000;
@@ -80,17 +101,38 @@ impl<S: Socket> Switchboard<S> {
     /// go last, so that the others do not wait for them.
     pub(super) fn read(&mut self) {
         self.read_in_turns();
+        self.welcome();
         self.greet();
+    }
+
+    /// Has a connection that may have something to read wait for its turn.
+    pub(super) fn await_turn(&mut self, key: ConnKey) {
+        let Some(conn) = self.floor.conns.get(key.index()) else {
+            return;
+        };
+        let is_nobody = matches!(conn.speech, Speech::Http(_));
+        let is_loud = conn.is_costly || conn.weighed_bytes >= LARGE_BYTES;
+        let queue = match () {
+            () if is_nobody => &mut self.turns.newcomers,
+            () if is_loud => &mut self.turns.loud,
+            () if conn.modest_turns < MODEST_TURNS => &mut self.turns.untried,
+            () => &mut self.turns.ready,
+        };
+        queue.push_back(key);
     }
 
     fn read_in_turns(&mut self) {
         let (ready, loud) = (self.turns.ready.len(), self.turns.loud.len());
-        let share = TICK_COST_MAX / (ready + loud).max(1) as u64;
+        let all = ready + loud + self.turns.newcomers.len() + self.turns.untried.len();
+        let share = TICK_COST_MAX / all.max(1) as u64;
         self.floor.turn_cost_max = share.clamp(*TURN_COST.start(), *TURN_COST.end());
         self.admit_who_waits();
         self.floor.cost = 0;
         if let Some(key) = self.turns.loud.pop_front() {
             self.turn(key);
+            if self.floor.frames.is_full() {
+                self.floor.flush();
+            }
             // One message of theirs may cost more than a tick may: that is not taken from the others.
             self.floor.cost = 0;
         }
@@ -123,6 +165,30 @@ impl<S: Socket> Switchboard<S> {
         }
     }
 
+    /// Reads from newcomers and from the untried: after those who are in, and from each kind only for so long. At least one of
+    /// each gets on in each tick.
+    fn welcome(&mut self) {
+        for is_nobody in [true, false] {
+            let cost_max = self.floor.cost + NEWCOMERS_COST_MAX;
+            let pop = |turns: &mut Turns| match is_nobody {
+                true => turns.newcomers.pop_front(),
+                false => turns.untried.pop_front(),
+            };
+            let count = match is_nobody {
+                true => self.turns.newcomers.len(),
+                false => self.turns.untried.len(),
+            };
+            for _ in 0..count {
+                if let Some(key) = pop(&mut self.turns) {
+                    self.turn(key);
+                }
+                if self.floor.frames.is_full() || self.floor.cost > cost_max {
+                    break;
+                }
+            }
+        }
+    }
+
     /// Goes on with handshakes: last, and only for so long. At least one gets on in each tick, whatever the others do.
     fn greet(&mut self) {
         let cost_max = self.floor.cost + GREETING_COST_MAX;
@@ -145,9 +211,19 @@ impl<S: Socket> Switchboard<S> {
     }
 
     fn serve(&mut self, key: ConnKey) {
-        match self.read_from(key) {
+        let before = self.floor.cost_without_flushes();
+        let after = self.read_from(key);
+        let cost = self.floor.cost_without_flushes().wrapping_sub(before);
+        if let Some(conn) = self.floor.conns.get_mut(key.index()) {
+            conn.is_costly = cost > *TURN_COST.end();
+            conn.modest_turns = match conn.is_costly {
+                true => 0,
+                false => MODEST_TURNS.min(conn.modest_turns + 1),
+            };
+        }
+        match after {
             After::Drained | After::Rests => {}
-            After::More => self.turns.ready.push_back(key),
+            After::More => self.await_turn(key),
             After::PutOff => self.turns.loud.push_back(key),
             After::AtGate => self.turns.at_gate.push_back(key),
         }
