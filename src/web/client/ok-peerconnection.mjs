@@ -31,7 +31,10 @@ const REOPEN_INTERVALS_MAX = 10;
 /** A program that goes on sending without a connection must learn it before its memory is gone. */
 const WAITING_MESSAGES_MAX = 1000;
 
-/** How long messages may go out before the hub is asked whether it has heard them, if the application wants to know. */
+/** What was sent so long before a sign of life of the hub counts as heard, unless the application wants proof. */
+const PRESUMED_MS = 1000;
+
+/** How long messages may go out before the hub is asked whether it has heard them, if the application wants proof. */
 const PROOF_MS = 500;
 
 /** So many messages are remembered until then. */
@@ -432,7 +435,7 @@ class OkPeerConnection extends EventSource {
 	/** Messages, oldest first, to peers of the collection of the last connection that have not come back yet. */
 	#held = [];
 	#heldTimer;
-	/** Messages, oldest first, that have gone out and that the hub may not have heard. */
+	/** Messages with the times at which they went out, oldest first, that the hub may not have heard. */
 	#unproven = [];
 	/** How many of them the question covers that the hub has been asked. */
 	#askedAbout = 0;
@@ -1467,15 +1470,26 @@ class OkPeerConnection extends EventSource {
 
 	/** Remembers what has gone out and would be lost without a word: requests end, and own state is told again. */
 	#remember({ message, isOwnState, request }) {
-		if (!this.#params.reportLost || this.#resumeSecret === undefined || isOwnState || request) {
+		const { reportLost } = this.#params;
+		if (reportLost === false || this.#resumeSecret === undefined || isOwnState || request) {
 			return;
 		}
-		this.#unproven.push(message);
+		this.#unproven.push({ message, time: Date.now() });
+		reportLost || this.#forgetPresumed();
 		if (this.#unproven.length > UNPROVEN_MAX) {
 			this.#unproven.shift();
 			this.#askedAbout = Math.max(0, this.#askedAbout - 1);
 		}
-		this.#proofTimer ??= unref(setTimeout(() => this.#askForProof(), PROOF_MS));
+		if (reportLost) {
+			this.#proofTimer ??= unref(setTimeout(() => this.#askForProof(), PROOF_MS));
+		}
+	}
+
+	/** Whoever does not ask for proof takes a later sign of life for one. */
+	#forgetPresumed() {
+		const since = this.#heardTime - PRESUMED_MS;
+		const first = this.#unproven.findIndex(({ time }) => time >= since);
+		this.#unproven.splice(0, first < 0 ? this.#unproven.length : first);
 	}
 
 	/**
@@ -1500,7 +1514,8 @@ class OkPeerConnection extends EventSource {
 
 	/** Tells the application which messages the lost connection may have swallowed. */
 	#tellUnproven() {
-		const messages = this.#forgetUnproven();
+		this.#params.reportLost || this.#forgetPresumed();
+		const messages = this.#forgetUnproven().map(({ message }) => message);
 		if (messages.length) {
 			const explanation = messages.length + " messages may not have reached the hub.";
 			this.dispatchErrorEvent(codedError("E_MAYBELOST", explanation, { messages }));

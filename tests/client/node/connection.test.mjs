@@ -264,8 +264,8 @@ test("with peerhub a request whose connection is lost fails at once, and one tha
 });
 
 /** A connection that reports what may be lost, with the contents of what was. */
-function reporting(t, resume = "secret") {
-	const script = scripted(t, { reportLost: true });
+function reporting(t, resume = "secret", reportLost = true) {
+	const script = scripted(t, { reportLost });
 	const { connection, WebSocket } = script;
 	const lost = [];
 	connection.on("error", ({ error }) => error.code === "E_MAYBELOST" && lost.push(error.messages.map((message) => message.content)));
@@ -321,7 +321,7 @@ test("what is proven, what a stopped hub has heard, and what nobody wants to kno
 	assert.deepEqual(lost, []);
 });
 
-test("without the option, and with an original server, nothing is asked or reported", (t) => {
+test("with the option off, and with an original server, nothing is asked or reported", (t) => {
 	const original = reporting(t, null);
 	original.say(1);
 	original.tick(5000);
@@ -329,13 +329,53 @@ test("without the option, and with an original server, nothing is asked or repor
 	assert.deepEqual([original.lost, original.WebSocket.last.sentOfType("request")], [[], []]);
 	original.connection.close();
 	t.mock.timers.reset();
-	const { connection, WebSocket, codes, tick } = scripted(t);
+	const { connection, WebSocket, codes, tick } = scripted(t, { reportLost: false });
 	connection.open();
 	WebSocket.last.join({ resume: "secret" });
 	connection.notify({ peer: "x", content: 1 });
 	tick(5000);
 	WebSocket.last.lose(1006);
 	assert.deepEqual([codes, WebSocket.last.sentOfType("request")], [[], []]);
+	connection.close();
+});
+
+/** It was once lost without a word, unless the application had asked for proof. */
+test("without the option nothing is asked, and what was sent until shortly before the hub's last sign of life is not reported", (t) => {
+	const script = reporting(t, "secret", null);
+	const { connection, WebSocket, lost, say, tick } = script;
+	const nudge = () => WebSocket.last.receive({ type: "nudge", content: { interval: 10000 } });
+	say(1);
+	tick(1000);
+	say(2);
+	tick(1000);
+	connection.request({ peer: "x", content: 3, onResponse() {} }).setProperties({ p: 1 });
+	nudge();
+	tick(5000);
+	say(4);
+	WebSocket.last.lose(1006);
+	assert.deepEqual(lost.splice(0), [[2, 4]]);
+	tick(6000);
+	WebSocket.last.join({ resume: "secret" });
+	say(5);
+	tick(1100);
+	nudge();
+	WebSocket.last.lose(1006);
+	tick(6000);
+	WebSocket.last.join({ resume: "secret" });
+	say(6);
+	WebSocket.last.lose(1001);
+	tick(6000);
+	// Into a silence that ends in another connection.
+	WebSocket.last.join({ resume: "secret" });
+	const { length } = WebSocket.sockets;
+	for (const content of [7, 8, 9]) {
+		tick(10000);
+		say(content);
+	}
+	assert.deepEqual([lost, WebSocket.last.sentOfType("request")], [[], []]);
+	tick(10000);
+	assert.ok(WebSocket.sockets.length > length);
+	assert.deepEqual(lost, [[7, 8, 9]]);
 	connection.close();
 });
 
@@ -781,7 +821,7 @@ test("what waits for a peer that has not come back waits on until it has, in ord
 });
 
 test("what waits for a peer that does not come back is an error event with the message, and a request fails", (t) => {
-	const script = acquainted(t, ["x", "y"]);
+	const script = acquainted(t, ["x", "y"], { reportLost: false });
 	const { connection, WebSocket, codes, tick } = script;
 	const lost = [];
 	connection.on("error", ({ error }) => error.messages && lost.push([error.code, error.messages.map(({ content }) => content)]));
