@@ -426,8 +426,11 @@ class OkPeerConnection extends EventSource {
 	#peers = new Map();
 	/** Whether the hub has told on this connection who is there; until then the collection is that of the last one. */
 	#isListed = false;
-	/** Ids of those who had not come back when the hub told that, in case that this connection does not last either. */
-	#missing = new Set();
+	/**
+	 * Ids of those who have lately left or had not come back, and since when: a hub that is stopped sends one after the other
+	 * away, and this connection may not last either.
+	 */
+	#missing = new Map();
 
 	/** Messages, oldest first, that wait for the hub's confirmation. */
 	#outbox = [];
@@ -997,9 +1000,7 @@ class OkPeerConnection extends EventSource {
 		this.#probeTimer = undefined;
 		this.#releaseSocket();
 		this.#state = "waiting";
-		if (Date.now() - this.#startTime > this.timeout) {
-			this.#missing.clear();
-		}
+		this.#isListed && this.#forgetMissing();
 		this.#initiated = this.#isListed = false;
 		this.#outbox.unshift(...this.#held.splice(0));
 		this.#watchHeld();
@@ -1249,7 +1250,7 @@ class OkPeerConnection extends EventSource {
 		for (const [id, peer] of [...this.#peers]) {
 			if (!present.has(id)) {
 				this.#peers.delete(id);
-				isFirst && this.#missing.add(id);
+				isFirst && this.#miss(id);
 				this.#tell("removepeer", peer);
 			}
 		}
@@ -1312,7 +1313,24 @@ class OkPeerConnection extends EventSource {
 		const peer = this.#peers.get(data.id)?._modify(data);
 		if (peer) {
 			this.#peers.delete(data.id);
+			this.#miss(data.id);
 			this.#tell("removepeer", peer);
+		}
+	}
+
+	#miss(id) {
+		this.#forgetMissing();
+		this.#missing.delete(id);
+		this.#missing.set(id, Date.now());
+	}
+
+	#forgetMissing() {
+		const since = Date.now() - this.timeout;
+		for (const [id, time] of this.#missing) {
+			if (time > since) {
+				return;
+			}
+			this.#missing.delete(id);
 		}
 	}
 

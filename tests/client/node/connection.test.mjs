@@ -856,6 +856,22 @@ test("what waits for a peer that does not come back is an error event with the m
 	connection.close();
 });
 
+test("whoever was sent away shortly before is waited for too", (t) => {
+	const script = acquainted(t, ["x"]);
+	const { connection, WebSocket, present, tick } = script;
+	WebSocket.last.receive({ type: "leave", messageid: "m", peer: "x", name: "", content: peerData("x") });
+	tick(2000);
+	WebSocket.last.lose(1012);
+	connection.notify({ peer: "x", content: 1 });
+	tick(6000);
+	WebSocket.last.join({ resume: "secret" });
+	WebSocket.last.listPeers([]);
+	assert.deepEqual(WebSocket.last.sentOfType("notify"), []);
+	present("x", { startTime: 2 });
+	assert.deepEqual(WebSocket.last.sentOfType("notify").map(({ content }) => content), [1]);
+	connection.close();
+});
+
 test("without a list, or without hearing of peers, nobody is waited for", (t) => {
 	for (const options of [{}, { peerInitiationReceiver: false }]) {
 		const script = acquainted(t, ["x"], { options });

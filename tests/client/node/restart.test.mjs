@@ -28,11 +28,15 @@ class Talker {
 	faults = [];
 	reported = new Set();
 	confirms = 0;
+	peers = new Set();
+	/** What was sent to peers without a connection, and what came of it: sender and sequence. */
+	waited = [];
+	notified = [];
 
-	constructor(number, url) {
+	constructor(number, url, params) {
 		this.number = number;
 		this.connection = new OkPeerConnection({
-			linkageKey: "load", url, reopenInterval: 50, tags: [`tag-${number}`], properties: { number }, reportLost: true
+			linkageKey: "load", url, reopenInterval: 50, tags: [`tag-${number}`], properties: { number }, ...params
 		});
 		this.connection.subscribe({ channels: [`own-${number}`, `channel-${number % 10}`] });
 		this.connection.on("confirm", () => ++this.confirms);
@@ -40,6 +44,9 @@ class Talker {
 			this.connection.on(type, () => changes.emit("change"));
 		}
 		this.connection.on("message", ({ message }) => this.take(message.content));
+		this.connection.on("addpeer", ({ peer }) => this.peers.has(peer) ? this.faults.push("added twice") : this.peers.add(peer));
+		this.connection.on("removepeer", ({ peer }) => this.peers.delete(peer) || this.faults.push("removed twice"));
+		this.connection.on("notify", ({ message: { content } }) => this.hear(content));
 		this.connection.on("error", ({ error }) => {
 			EXPECTED.has(error.code) || this.faults.push(error);
 			error.messages?.forEach(({ type, content }) => type === "publish" && this.reported.add(content.message.sequence));
@@ -61,6 +68,23 @@ class Talker {
 			this.faults.push(`${key}: ${sequence} after ${before.at(-1)}`);
 		}
 		this.heard.set(key, [...before, sequence]);
+	}
+
+	/** Each sender's notifies come in order, none twice. */
+	hear({ from, sequence }) {
+		const before = this.notified.findLast((each) => each.from === from);
+		if (before?.sequence >= sequence) {
+			this.faults.push(`notify of ${from}: ${sequence} after ${before.sequence}`);
+		}
+		this.notified.push({ from, sequence });
+	}
+
+	tell(other) {
+		const sequence = this.sent.length;
+		if (this.connection.readyState !== 1) {
+			this.waited.push({ other, sequence });
+		}
+		this.connection.notify({ peer: other.connection.id, content: { from: this.number, sequence } });
 	}
 
 	publish(channel) {
@@ -103,8 +127,8 @@ async function until(holds) {
 }
 
 /** Starts the clients and their load. */
-async function crowd(t, hub) {
-	const talkers = Array.from({ length: CLIENTS }, (_, number) => new Talker(number, hub.url));
+async function crowd(t, hub, params) {
+	const talkers = Array.from({ length: CLIENTS }, (_, number) => new Talker(number, hub.url, params));
 	let isLoaded = true;
 	t.after(() => {
 		isLoaded = false;
@@ -114,6 +138,7 @@ async function crowd(t, hub) {
 		for (let round = 0; isLoaded; ++round) {
 			talker.publish(round % 2 ? `own-${talker.number}` : `channel-${round % 10}`);
 			talker.ask(talkers[(talker.number + 1 + round) % CLIENTS]);
+			talker.tell(talkers[(talker.number + 2 + round) % CLIENTS]);
 			await pause(PACE_MS);
 		}
 	};
@@ -185,15 +210,21 @@ function nothingIsMissed({ talkers }, isPlanned) {
 			waited += channel === own && waits ? 1 : 0;
 		});
 	}
+	for (const talker of talkers) {
+		for (const { other, sequence } of talker.waited) {
+			const hasCome = (each) => each.from === talker.number && each.sequence === sequence;
+			assert.ok(other.notified.some(hasCome), `what waited for a peer has reached it: ${talker.number}, ${sequence}`);
+		}
+	}
 	assert.ok(waited > 0, "somebody has sent without a connection");
 	assert.ok(!isPlanned || reported === 0, "a hub that is stopped has heard everything");
 	return { waited, missing, reported };
 }
 
-async function survives(t, { flags = [], isPlanned, end, rounds = 3 }) {
+async function survives(t, { flags = [], isPlanned, end, rounds = 3, params }) {
 	let hub = await startHub({ moreFlags: flags });
 	t.after(() => hub.kill());
-	const all = await crowd(t, hub);
+	const all = await crowd(t, hub, params);
 	for (let round = 1; round <= rounds; ++round) {
 		const before = all.talkers.map(({ answers }) => answers);
 		await until(() => all.talkers.every(({ answers }, index) => answers > before[index] + 2));
@@ -229,4 +260,6 @@ test("stopped with 1012 under load, one after the other", options, (t) => surviv
 	flags: ["--stop-returns", "--drain-rate", "100"], isPlanned: true, end: stop
 }));
 
-test("killed under load", options, (t) => survives(t, { isPlanned: false, end: (hub) => hub.kill() }));
+for (const [name, params] of [["", {}], [", with proof wanted", { reportLost: true }]]) {
+	test("killed under load" + name, options, (t) => survives(t, { isPlanned: false, end: (hub) => hub.kill(), params }));
+}
