@@ -164,7 +164,7 @@ impl<S: Socket> Floor<S> {
     }
 
     /// Tells one that the hub goes, unless its connection has ended or is ending.
-    fn dismiss(&mut self, key: ConnKey) {
+    pub(super) fn dismiss(&mut self, key: ConnKey) {
         if self.conns.get(key.index()).is_some_and(is_to_be_told) {
             let (code, reason) = match self.config.stop.returns {
                 true => (CLOSE_RESTART, "the hub is being restarted"),
