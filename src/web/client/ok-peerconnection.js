@@ -91,6 +91,14 @@ function webSocketClass(params) {
 	if (found || !IN_NODE) {
 		return found;
 	}
+	packageWebSocket ??= packageWs();
+	return packageWebSocket;
+}
+
+/** What the package `ws` gives. Looking for it in vain costs more than opening a socket does, so it is looked for once. */
+let packageWebSocket;
+
+function packageWs() {
 	try {
 		return host.require("ws");
 	}
@@ -436,8 +444,8 @@ class OkPeerConnection extends EventSource {
 	#heldTimer;
 	/** Messages with the times at which they went out, oldest first, that the hub may not have heard. */
 	#unproven = [];
-	/** How many of them the question covers that the hub has been asked. */
-	#askedAbout = 0;
+	/** How many messages have ever gone out that were remembered so: the number of the last one. */
+	#lastNumber = 0;
 	#proofTimer;
 	/** messageid → request that waits for its answer */
 	#requests = new Map();
@@ -1100,6 +1108,9 @@ class OkPeerConnection extends EventSource {
 				this.#onHubError(message);
 				return;
 			}
+			if (data.type === "message" && data.peer === this.#id) {
+				this.#proveOwn(data);
+			}
 			if (data.type === "response" && this.#endRequest(data, (request) => request.onResponse, message)) {
 				return;
 			}
@@ -1353,15 +1364,16 @@ class OkPeerConnection extends EventSource {
 			fail(codedError("E_UNCONNECTED"));
 			return;
 		}
+		const messageid = message.messageid || newId();
 		let text;
 		try {
-			text = JSON.stringify({ ...message, messageid: message.messageid || newId() });
+			text = JSON.stringify({ ...message, messageid });
 		}
 		catch (error) {
 			fail(error);
 			return;
 		}
-		const entry = { text, message, isOwnState, request, fail, deadline: Date.now() + this.timeout };
+		const entry = { text, messageid, message, isOwnState, request, fail, deadline: Date.now() + this.timeout };
 		if (this.#state === "opened" && this.readyState === SOCKET_OPEN) {
 			this.#writeOrHold(entry);
 		}
@@ -1402,6 +1414,9 @@ class OkPeerConnection extends EventSource {
 	#writeEntry(entry) {
 		this.#writeText(entry.text);
 		this.#remember(entry);
+		if (entry.request) {
+			entry.request.lastNumber = this.#lastNumber;
+		}
 	}
 
 	/**
@@ -1483,16 +1498,15 @@ class OkPeerConnection extends EventSource {
 	// --- Inside: whether the hub has heard what was sent ---------------------------------------------------
 
 	/** Remembers what has gone out and would be lost without a word: requests end, and own state is told again. */
-	#remember({ message, isOwnState, request }) {
+	#remember({ messageid, message, isOwnState, request }) {
 		const { reportLost } = this.#params;
 		if (reportLost === false || this.#resumeSecret === undefined || isOwnState || request) {
 			return;
 		}
-		this.#unproven.push({ message, time: Date.now() });
+		this.#unproven.push({ messageid, message, number: ++this.#lastNumber, time: Date.now() });
 		reportLost || this.#forgetPresumed();
 		if (this.#unproven.length > UNPROVEN_MAX) {
 			this.#unproven.shift();
-			this.#askedAbout = Math.max(0, this.#askedAbout - 1);
 		}
 		if (reportLost) {
 			this.#proofTimer ??= unref(setTimeout(() => this.#askForProof(), PROOF_MS));
@@ -1507,16 +1521,27 @@ class OkPeerConnection extends EventSource {
 	}
 
 	/**
-	 * The hub works off one message after the other, so what it says to a late one proves the earlier ones.
+	 * The hub works off one message after the other, so what it says to a late one proves the earlier ones: here to a
+	 * question of the connection's own.
 	 */
 	#askForProof() {
-		const proven = () => {
-			this.#unproven.splice(0, this.#askedAbout);
-			this.#askedAbout = 0;
+		const number = this.#lastNumber;
+		this.#ask(() => {
+			this.#prove(number);
 			this.#proofTimer = this.#unproven.length ? unref(setTimeout(() => this.#askForProof(), PROOF_MS)) : undefined;
-		};
-		this.#askedAbout = this.#unproven.length;
-		this.#ask(proven);
+		});
+	}
+
+	/** The hub has heard everything up to the message with this number. */
+	#prove(number) {
+		const first = this.#unproven.findIndex((each) => each.number > number);
+		this.#unproven.splice(0, first < 0 ? this.#unproven.length : first);
+	}
+
+	/** One's own message has come back: whoever subscribes to what he publishes to needs no other proof. */
+	#proveOwn({ messageid }) {
+		const own = this.#unproven.find((each) => each.messageid === messageid);
+		own && this.#prove(own.number);
 	}
 
 	/** Asks peerhub for a word. A request to nobody is one that it answers itself, at once. */
@@ -1539,7 +1564,6 @@ class OkPeerConnection extends EventSource {
 	#forgetUnproven() {
 		clearTimeout(this.#proofTimer);
 		this.#proofTimer = undefined;
-		this.#askedAbout = 0;
 		return this.#unproven.splice(0);
 	}
 
@@ -1566,6 +1590,7 @@ class OkPeerConnection extends EventSource {
 		if (!request || isFromAnother) {
 			return false;
 		}
+		this.#prove(request.lastNumber ?? 0);
 		if (value instanceof Error) {
 			this.#failRequest(request, value);
 		}

@@ -379,6 +379,33 @@ test("without the option nothing is asked, and what was sent until shortly befor
 	connection.close();
 });
 
+test("an answer proves what was sent before the request, and one's own message that comes back proves itself", (t) => {
+	for (const reportLost of [true, null]) {
+		const { connection, WebSocket, lost, say, tick } = reporting(t, "secret", reportLost);
+		const publish = (message) => connection.publish({ channel: "c", message });
+		say(1);
+		connection.request({ peer: "x", content: 2, onResponse() {} });
+		say(3);
+		const { messageid } = WebSocket.last.sentOfType("request")[0];
+		WebSocket.last.receive({ type: "response", messageid, peer: "x", content: 2 });
+		WebSocket.last.lose(1006);
+		assert.deepEqual(lost.splice(0), [[3]]);
+		tick(6000);
+		WebSocket.last.join({ resume: "secret" });
+		say(4);
+		publish(5);
+		publish(6);
+		const [five] = WebSocket.last.sentOfType("publish");
+		// Somebody else's message with such an id proves nothing.
+		WebSocket.last.receive({ ...five, type: "message", peer: "x" });
+		WebSocket.last.receive({ ...five, type: "message", peer: connection.id });
+		WebSocket.last.lose(1006);
+		assert.deepEqual(lost, [[{ channel: "c", message: 6, options: {} }]]);
+		connection.close();
+		t.mock.timers.reset();
+	}
+});
+
 test("of very many messages the latest are remembered", (t) => {
 	const { connection, WebSocket, lost, prove, say, tick } = reporting(t);
 	say(-1);

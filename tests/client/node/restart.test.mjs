@@ -29,7 +29,7 @@ class Talker {
 	reported = new Set();
 	confirms = 0;
 	peers = new Set();
-	/** What was sent to peers without a connection, and what came of it: sender and sequence. */
+	/** What was sent to peers without a connection and has not reached them, and what has reached this one. */
 	waited = [];
 	notified = [];
 
@@ -72,11 +72,18 @@ class Talker {
 
 	/** Each sender's notifies come in order, none twice. */
 	hear({ from, sequence }) {
+		changes.emit("change");
 		const before = this.notified.findLast((each) => each.from === from);
 		if (before?.sequence >= sequence) {
 			this.faults.push(`notify of ${from}: ${sequence} after ${before.sequence}`);
 		}
 		this.notified.push({ from, sequence });
+	}
+
+	/** Whether all that waited for peers has reached them. */
+	get isHeard() {
+		this.waited = this.waited.filter(({ other, sequence }) => !other.notified.some((each) => each.from === this.number && each.sequence === sequence));
+		return this.waited.length === 0;
 	}
 
 	tell(other) {
@@ -103,7 +110,8 @@ class Talker {
 			changes.emit("change");
 		};
 		this.connection.request({
-			peer: other.connection.id, name: "load", content,
+			// Longer than the test: a busy machine is no reason to give up, and what is forgotten must be noticed.
+			peer: other.connection.id, name: "load", content, timeout: 600000,
 			onResponse: (message) => {
 				++this.answers;
 				end();
@@ -210,12 +218,6 @@ function nothingIsMissed({ talkers }, isPlanned) {
 			waited += channel === own && waits ? 1 : 0;
 		});
 	}
-	for (const talker of talkers) {
-		for (const { other, sequence } of talker.waited) {
-			const hasCome = (each) => each.from === talker.number && each.sequence === sequence;
-			assert.ok(other.notified.some(hasCome), `what waited for a peer has reached it: ${talker.number}, ${sequence}`);
-		}
-	}
 	assert.ok(waited > 0, "somebody has sent without a connection");
 	assert.ok(!isPlanned || reported === 0, "a hub that is stopped has heard everything");
 	return { waited, missing, reported };
@@ -227,7 +229,7 @@ async function survives(t, { flags = [], isPlanned, end, rounds = 3, params }) {
 	const all = await crowd(t, hub, params);
 	for (let round = 1; round <= rounds; ++round) {
 		const before = all.talkers.map(({ answers }) => answers);
-		await until(() => all.talkers.every(({ answers }, index) => answers > before[index] + 2));
+		await until(() => all.talkers.every(({ answers, isHeard }, index) => isHeard && answers > before[index] + 2));
 		const confirms = all.talkers.map((talker) => talker.confirms);
 		// On their way when the end comes.
 		all.talkers.forEach((talker) => talker.publish(`own-${talker.number}`));
@@ -240,6 +242,7 @@ async function survives(t, { flags = [], isPlanned, end, rounds = 3, params }) {
 		await until(() => all.talkers.every((talker, index) => talker.confirms > confirms[index]));
 	}
 	await all.rest();
+	await until(() => all.talkers.every(({ isHeard }) => isHeard));
 	await allAreBack(all);
 	const { answers, failures } = everythingAddsUp(all);
 	const { waited, missing, reported } = nothingIsMissed(all, isPlanned);
