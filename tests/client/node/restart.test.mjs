@@ -36,7 +36,7 @@ class Talker {
 	constructor(number, url, params) {
 		this.number = number;
 		this.connection = new OkPeerConnection({
-			linkageKey: "load", url, reopenInterval: 50, tags: [`tag-${number}`], properties: { number }, ...params
+			linkageKey: "load", url, reopenInterval: 50, timeout: 600000, tags: [`tag-${number}`], properties: { number }, ...params
 		});
 		this.connection.subscribe({ channels: [`own-${number}`, `channel-${number % 10}`] });
 		this.connection.on("confirm", () => ++this.confirms);
