@@ -16,6 +16,8 @@ const WINDOW: usize = 1 << 20;
 const STEP_MS: u64 = 10;
 /// The longest time that somebody is kept for an answer.
 const HOLD_MS: u64 = 250;
+/// The time that somebody who has just come has for his first request.
+const NEWCOMER_MS: u64 = 500;
 
 /// Settings for a hub that says nothing unasked.
 fn quiet() -> Config {
@@ -231,6 +233,36 @@ fn nobody_is_kept_long_for_an_answer() {
     assert_eq!(peers[0].pump(usize::MAX), []);
     hub.advance(1, |_| false);
     assert!(closed_with(&peers[0].pump(usize::MAX), 1001));
+}
+
+/// Whoever had been let in, and asked a moment after the hub had begun to take leave, was once cut off without a word.
+#[test]
+fn who_has_just_come_is_answered() {
+    let mut hub = TestHub::new(quiet(), 1);
+    let mut connect = || hub.connect(ANYWHERE, WINDOW).expect("there is room");
+    let (late, upgrade, silent) = (connect(), connect(), connect());
+    hub.settle(|_| false);
+    hub.drain();
+    let begun_ms = hub.elapsed_ms();
+    hub.advance(NEWCOMER_MS - 1, |_| false);
+    let mut late = TestPeer::of_request(late, "GET", "/healthz", "");
+    let mut upgrade = TestPeer::new(upgrade, "/");
+    settle(&mut hub, [&mut late, &mut upgrade]);
+    let heard = late.pump(usize::MAX);
+    assert!(
+        matches!(&heard[..], [Heard::Answer(503, body)] if body.contains("draining")),
+        "{heard:?}"
+    );
+    // A WebSocket opens, and learns that it has to go again.
+    let heard = upgrade.pump(usize::MAX);
+    assert!(
+        told(&heard, "accept") && closed_with(&heard, 1001),
+        "{heard:?}"
+    );
+    assert!(!silent.is_over());
+    hub.advance(STEP_MS, |_| false);
+    assert!(silent.is_over());
+    assert!(hub.elapsed_ms() <= begun_ms + NEWCOMER_MS + STEP_MS);
 }
 
 /// Who reads slowly, but reads, gets everything that waits for him, and then the close frame.

@@ -157,6 +157,9 @@ fn answers_survive_the_end() {
     hub.settle(|_| false);
     hub.drain();
     hub.settle(|_| !reading.receive(usize::MAX).is_empty());
+    // Whoever has not asked yet has half a second for that.
+    assert!(!idle.is_released());
+    hub.advance(500, |_| false);
     assert!(idle.is_released());
     for wire in [answered, reading] {
         // Ours is said; the connection stays until the other side has had it.

@@ -215,6 +215,11 @@ impl<S: Socket> Conn<S> {
         }
     }
 
+    /// Whether nothing has come on it yet, but for what TLS needs.
+    pub(super) fn is_newcomer(&self) -> bool {
+        matches!(&self.speech, Speech::Http(unfinished) if unfinished.is_first)
+    }
+
     /// Whether the handshake of its TLS is under way.
     pub(super) fn is_handshaking(&self) -> bool {
         self.tls.as_ref().is_some_and(|tls| tls.is_handshaking())

@@ -2,7 +2,8 @@
 //!
 //! Who is told to leave comes back, to this hub's successor. So peers are told one after the other, spread over at most
 //! half of the drain time; the rest of it is for their answers. Until its turn has come a peer is served as ever, and what
-//! it has sent before its own close frame is heard even after that.
+//! it has sent before its own close frame is heard even after that. Whoever has been let in and has not asked for anything
+//! yet has a moment to do so: the hub's successor knows nothing of him.
 
 use super::Socket;
 use super::conn::{Conn, Life, Speech};
@@ -37,6 +38,9 @@ impl LeaveTaking {
     const STEP_MS: Millis = 10;
     /// Longest time that a peer whose turn has come may wait for the answers to its requests, ms.
     const HOLD_MS: Millis = 250;
+    /// Time that somebody who has not asked for anything yet has for that, ms. Enough for a handshake of TLS across an ocean;
+    /// who opens connections in advance delays the end by no more.
+    const NEWCOMER_MS: Millis = 500;
 
     /// So many are to be told, in places below `end`: `rate` in a second, or faster if that takes longer than `time_max_ms`.
     fn new(count: usize, end: usize, rate: usize, time_max_ms: Millis, now: Millis) -> LeaveTaking {
@@ -119,7 +123,7 @@ impl<S: Socket> Switchboard<S> {
             return;
         }
         if leave.turns == 0 {
-            floor.end_idle();
+            floor.end_idle(true);
         }
         let until = now + LeaveTaking::HOLD_MS;
         let due = leave.turns_due(now);
@@ -138,11 +142,13 @@ impl<S: Socket> Switchboard<S> {
             }
             stays
         });
-        leave.next_step = match leave.next < leave.end || !leave.held.is_empty() {
+        let is_busy = leave.next < leave.end || !leave.held.is_empty();
+        let newcomers_wait = now < leave.begun + LeaveTaking::NEWCOMER_MS && floor.has_newcomers();
+        leave.next_step = match is_busy || newcomers_wait {
             true => Some(now + LeaveTaking::STEP_MS),
             false => {
                 // Those who had just been read from at first, and are idle now.
-                floor.end_idle();
+                floor.end_idle(false);
                 None
             }
         };
@@ -158,7 +164,7 @@ impl<S: Socket> Floor<S> {
     }
 
     /// Tells one that the hub goes, unless its connection has ended or is ending.
-    fn dismiss(&mut self, key: ConnKey) {
+    pub(super) fn dismiss(&mut self, key: ConnKey) {
         if self.conns.get(key.index()).is_some_and(is_to_be_told) {
             let (code, reason) = match self.config.stop.returns {
                 true => (CLOSE_RESTART, "the hub is being restarted"),
@@ -168,8 +174,15 @@ impl<S: Socket> Floor<S> {
         }
     }
 
-    /// Ends the connections on which nothing is under way: without a request, or not open yet.
-    fn end_idle(&mut self) {
+    /// Whether somebody is here who has not begun to ask yet.
+    fn has_newcomers(&self) -> bool {
+        let is_newcomer = |conn: &Conn<S>| conn.life == Life::Open && conn.is_newcomer();
+        self.conns.iter().any(|(_, conn)| is_newcomer(conn))
+    }
+
+    /// Ends the connections on which nothing is under way: without a request, or not open yet. Those who have never had one
+    /// may be spared.
+    fn end_idle(&mut self, spares_newcomers: bool) {
         let keys: Vec<ConnKey> = self.keys().collect();
         for key in keys {
             let conn = &self.conns[key.index()];
@@ -181,7 +194,9 @@ impl<S: Socket> Floor<S> {
                 | (_, Speech::WebSocket { .. } | Speech::Lines { .. }) => {}
                 (_, Speech::Dialling(_)) => self.kill(key),
                 (_, Speech::Http(unfinished)) => {
-                    if !unfinished.bytes.is_empty() || conn.put_off.is_some() || conn.readable {
+                    let has_begun =
+                        !unfinished.bytes.is_empty() || conn.put_off.is_some() || conn.readable;
+                    if has_begun || spares_newcomers && conn.is_newcomer() {
                         continue;
                     }
                     match conn.out.is_empty() && conn.tls.is_none() {

@@ -146,7 +146,6 @@ impl<S: Socket> Floor<S> {
         head_bytes: usize,
         bytes: &[u8],
     ) -> Result<Outcome, HttpFault> {
-        let refused = self.conns[key.index()].life == Life::Refused || self.draining;
         if self.conns[key.index()].tls.is_none()
             && let Some(response) = Web::without_tls(self.plaintext, head)
         {
@@ -154,9 +153,7 @@ impl<S: Socket> Floor<S> {
             return Ok(Outcome::Over);
         }
         let upgrade = head.upgrade();
-        if refused && !matches!(upgrade, Upgrade::No)
-            || self.conns[key.index()].life == Life::Refused
-        {
+        if self.conns[key.index()].life == Life::Refused {
             let text = "There is no place for this connection at present. Try again later.";
             return Err(HttpFault::new(503, text));
         }
@@ -173,6 +170,10 @@ impl<S: Socket> Floor<S> {
                 let grant = self.admit_token(key, head, &handshake, dialect)?;
                 self.say(key, |bytes| handshake.answer(bytes));
                 self.upgrade(key, dialect, head.query.unwrap_or_default(), grant);
+                if self.draining {
+                    // A close code says more than a refusal, which browsers hide from their pages.
+                    self.dismiss(key);
+                }
                 return Ok(Outcome::Upgraded(head_bytes));
             }
             Upgrade::Refused(fault) => return Err(fault),

@@ -101,7 +101,11 @@ declare namespace OkPeerConnection {
 		properties?: Properties;
 		/** Milliseconds, default 3000. */
 		reopenInterval?: number;
-		/** Whether to hear by the error `E_MAYBELOST` which messages a lost connection may have swallowed; default false. */
+		/**
+		 * Which messages the error `E_MAYBELOST` names when a connection is lost: by default those of the last second before the
+		 * hub's last sign of life and later; with true all of which there is no proof that the hub has heard them; with false
+		 * none.
+		 */
 		reportLost?: boolean;
 		/** Milliseconds, default 100. */
 		resendInterval?: number;

@@ -27,11 +27,17 @@ const REOPEN_INTERVALS_MAX = 10;
 /** A program that goes on sending without a connection must learn it before its memory is gone. */
 const WAITING_MESSAGES_MAX = 1000;
 
-/** How long messages may go out before the hub is asked whether it has heard them, if the application wants to know. */
+/** What was sent so long before a sign of life of the hub counts as heard, unless the application wants proof. */
+const PRESUMED_MS = 1000;
+
+/** How long messages may go out before the hub is asked whether it has heard them, if the application wants proof. */
 const PROOF_MS = 500;
 
 /** So many messages are remembered until then. */
 const UNPROVEN_MAX = 10000;
+
+/** What is taken for the time between two nudges until the hub's first one says it. */
+const NUDGE_INTERVAL_MS = 10000;
 
 /** How long an open socket that was silent too long may take to answer a question before it counts as dead. */
 const PROBE_MS = 2000;
@@ -63,6 +69,12 @@ const SOCKET_CLOSED = 3;
 /** Events that the connection makes itself: a hub message of such a type must not be able to imitate them. */
 const OWN_EVENTS = new Set(["addpeer", "alterpeer", "awakening", "close", "debout", "error", "open", "removepeer"]);
 
+/** What is sent to certain peers and may wait until they are back. An answer does not: the hub forgets the request. */
+const ADDRESSED = new Set(["notify", "request"]);
+
+/** Hub messages by which the peer that they name is there. */
+const SIGNS_OF_PEERS = new Set(["alter", "message", "notify", "presence", "request"]);
+
 // --- Surroundings: what differs between browsers and Node -----------------------------------------------
 
 /** A module of Node itself, or undefined. */
@@ -79,6 +91,14 @@ function webSocketClass(params) {
 	if (found || !IN_NODE) {
 		return found;
 	}
+	packageWebSocket ??= packageWs();
+	return packageWebSocket;
+}
+
+/** What the package `ws` gives. Looking for it in vain costs more than opening a socket does, so it is looked for once. */
+let packageWebSocket;
+
+function packageWs() {
 	try {
 		return host.require("ws");
 	}
@@ -304,6 +324,11 @@ class Peer {
 		Object.assign(this.#data, data);
 		return this;
 	}
+
+	/** Whether these data are of the same connection of the peer. */
+	_isSame(data) {
+		return this.#data.startTime === data.startTime;
+	}
 }
 
 /** A message that came in. */
@@ -403,14 +428,24 @@ class OkPeerConnection extends EventSource {
 	#deboutSelection;
 	#filterTags = [];
 	#peers = new Map();
+	/** Whether the hub has told on this connection who is there; until then the collection is that of the last one. */
+	#isListed = false;
+	/**
+	 * Ids of those who have lately left or had not come back, and since when: a hub that is stopped sends one after the other
+	 * away, and this connection may not last either.
+	 */
+	#missing = new Map();
 
 	/** Messages, oldest first, that wait for the hub's confirmation. */
 	#outbox = [];
 	#outboxTimer;
-	/** Messages, oldest first, that have gone out and that the hub may not have heard. */
+	/** Messages, oldest first, to peers of the collection of the last connection that have not come back yet. */
+	#held = [];
+	#heldTimer;
+	/** Messages with the times at which they went out, oldest first, that the hub may not have heard. */
 	#unproven = [];
-	/** How many of them the question covers that the hub has been asked. */
-	#askedAbout = 0;
+	/** How many messages have ever gone out that were remembered so: the number of the last one. */
+	#lastNumber = 0;
 	#proofTimer;
 	/** messageid → request that waits for its answer */
 	#requests = new Map();
@@ -969,7 +1004,11 @@ class OkPeerConnection extends EventSource {
 		this.#probeTimer = undefined;
 		this.#releaseSocket();
 		this.#state = "waiting";
-		this.#initiated = false;
+		this.#isListed && this.#forgetMissing();
+		this.#initiated = this.#isListed = false;
+		this.#outbox.unshift(...this.#held.splice(0));
+		this.#watchHeld();
+		this.#watchOutbox();
 		// Tags and properties travel with the next initiate, and the peers are asked for after it.
 		this.#outbox = this.#outbox.filter((entry) => !entry.isOwnState);
 		this.#forgetHubRequests();
@@ -1030,10 +1069,11 @@ class OkPeerConnection extends EventSource {
 		for (const timer of [this.#reopenTimer, this.#handshakeTimer, this.#renewalTimer, this.#probeTimer, this.#outboxTimer]) {
 			clearTimeout(timer);
 		}
+		clearTimeout(this.#heldTimer);
 		clearInterval(this.#sentinel);
-		this.#sentinel = this.#probeTimer = this.#outboxTimer = undefined;
+		this.#sentinel = this.#probeTimer = this.#outboxTimer = this.#heldTimer = undefined;
 		this.#attempts = 0;
-		this.#initiated = false;
+		this.#initiated = this.#isListed = false;
 		for (const [target, type, listener] of this.#pageListeners.splice(0)) {
 			target.removeEventListener(type, listener);
 		}
@@ -1068,6 +1108,9 @@ class OkPeerConnection extends EventSource {
 				this.#onHubError(message);
 				return;
 			}
+			if (data.type === "message" && data.peer === this.#id) {
+				this.#proveOwn(data);
+			}
 			if (data.type === "response" && this.#endRequest(data, (request) => request.onResponse, message)) {
 				return;
 			}
@@ -1077,6 +1120,7 @@ class OkPeerConnection extends EventSource {
 			// A listener may just have closed the connection.
 			if (socket === this.#socket && this.#state !== "closing") {
 				this.#obey(data);
+				SIGNS_OF_PEERS.has(data.type) && this.#release(data.peer);
 			}
 		}
 		catch (error) {
@@ -1097,7 +1141,7 @@ class OkPeerConnection extends EventSource {
 			this.#watchExpiry(content?.expires);
 		}
 		else if (type === "presence") {
-			this.#peerPresent(content);
+			this.#onPresence(content);
 		}
 		else if (type === "alter") {
 			this.#peerAltered(content);
@@ -1173,10 +1217,10 @@ class OkPeerConnection extends EventSource {
 		if (this.#deboutSelection) {
 			this.#write({ type: "deboutSelection", content: this.#deboutSelection });
 		}
+		this.#watchSilence(this.#nudgeInterval || NUDGE_INTERVAL_MS);
 		this.#retrievePeers();
 		for (const entry of this.#outbox.splice(0)) {
-			this.#writeText(entry.text);
-			this.#remember(entry);
+			this.#writeOrHold(entry);
 		}
 	}
 
@@ -1185,7 +1229,12 @@ class OkPeerConnection extends EventSource {
 	#retrievePeers() {
 		const params = { content: { linkageKey: this.linkageKey }, timeout: this.timeout };
 		const take = (message) => this.#takePeers(asArray(message.content?.peers));
-		const fail = (error) => this.dispatchErrorEvent(error);
+		const fail = (error) => {
+			// Without a list nobody knows whom to wait for.
+			this.#isListed = true;
+			this.#held.splice(0).forEach((entry) => this.#writeEntry(entry));
+			this.dispatchErrorEvent(error);
+		};
 		this.#request(params, undefined, take, fail, "retrievePeers");
 	}
 
@@ -1202,9 +1251,13 @@ class OkPeerConnection extends EventSource {
 	#takePeers(list) {
 		const accepted = list.filter((data) => this.#passesFilter(data));
 		const present = new Set(accepted.map((data) => data.id));
+		const isFirst = !this.#isListed;
+		this.#isListed = true;
+		new Set(this.#held.map((entry) => entry.message.peer)).forEach((id) => present.has(id) && this.#release(id));
 		for (const [id, peer] of [...this.#peers]) {
 			if (!present.has(id)) {
 				this.#peers.delete(id);
+				isFirst && this.#miss(id);
 				this.#tell("removepeer", peer);
 			}
 		}
@@ -1213,13 +1266,31 @@ class OkPeerConnection extends EventSource {
 			if (!peer) {
 				this.#peerPresent(data);
 			}
-			else if (JSON.stringify([peer.tags, peer.properties]) !== JSON.stringify([asArray(data.tags), data.properties])) {
-				this.#tell("alterpeer", peer._modify(data));
-			}
 			else {
-				peer._modify(data);
+				this.#peerSeen(peer, data);
 			}
 		}
+	}
+
+	/**
+	 * A peer that is in the collection already has come anew, which is told; but not if the list has told of it, or will
+	 * tell, since the collection is that of the last connection and the peer has come back as this one has.
+	 */
+	#onPresence(data) {
+		const peer = this.#peers.get(data.id);
+		if (peer && this.#passesFilter(data) && (!this.#isListed || peer._isSame(data))) {
+			this.#peerSeen(peer, data);
+		}
+		else {
+			this.#peerPresent(data);
+		}
+	}
+
+	/** Tells what has changed of a peer that is there still. */
+	#peerSeen(peer, data) {
+		const hasChanged = JSON.stringify([peer.tags, peer.properties]) !== JSON.stringify([asArray(data.tags), data.properties]);
+		peer._modify(data);
+		hasChanged && this.#tell("alterpeer", peer);
 	}
 
 	#peerPresent(data) {
@@ -1249,7 +1320,24 @@ class OkPeerConnection extends EventSource {
 		const peer = this.#peers.get(data.id)?._modify(data);
 		if (peer) {
 			this.#peers.delete(data.id);
+			this.#miss(data.id);
 			this.#tell("removepeer", peer);
+		}
+	}
+
+	#miss(id) {
+		this.#forgetMissing();
+		this.#missing.delete(id);
+		this.#missing.set(id, Date.now());
+	}
+
+	#forgetMissing() {
+		const since = Date.now() - this.timeout;
+		for (const [id, time] of this.#missing) {
+			if (time > since) {
+				return;
+			}
+			this.#missing.delete(id);
 		}
 	}
 
@@ -1264,32 +1352,93 @@ class OkPeerConnection extends EventSource {
 
 	// --- Inside: sending ---------------------------------------------------------------------------------
 
-	/** Sends at once or as soon as the hub has confirmed; `request` is told if that fails. */
+	/**
+	 * Sends at once, or as soon as the hub has confirmed and the peer has come back as well; `request` is told if that
+	 * fails.
+	 */
 	#send(message, request, isOwnState = false) {
-		const fail = (error) => request ? this.#failRequest(request, error) : this.dispatchErrorEvent(error);
+		const fail = (error) => {
+			request ? this.#failRequest(request, error) : this.dispatchErrorEvent(Object.assign(error, { messages: [message] }));
+		};
 		if (this.#state === "closed" || this.#state === "closing") {
 			fail(codedError("E_UNCONNECTED"));
 			return;
 		}
+		const messageid = message.messageid || newId();
 		let text;
 		try {
-			text = JSON.stringify({ ...message, messageid: message.messageid || newId() });
+			text = JSON.stringify({ ...message, messageid });
 		}
 		catch (error) {
 			fail(error);
 			return;
 		}
+		const entry = { text, messageid, message, isOwnState, request, fail, deadline: Date.now() + this.timeout };
 		if (this.#state === "opened" && this.readyState === SOCKET_OPEN) {
-			this.#writeText(text);
-			this.#remember({ message, isOwnState, request });
+			this.#writeOrHold(entry);
 		}
-		else if (this.#outbox.length >= WAITING_MESSAGES_MAX) {
-			fail(codedError("E_QUEUEFULL", WAITING_MESSAGES_MAX + " messages wait for the connection already."));
-		}
-		else {
-			this.#outbox.push({ text, message, isOwnState, request, fail, deadline: Date.now() + this.timeout });
+		else if (this.#hasRoom(entry)) {
+			this.#outbox.push(entry);
 			this.#watchOutbox();
 		}
+	}
+
+	/** Whether one more message may wait; if not, that is told. */
+	#hasRoom({ fail }) {
+		const hasRoom = this.#outbox.length + this.#held.length < WAITING_MESSAGES_MAX;
+		hasRoom || fail(codedError("E_QUEUEFULL", WAITING_MESSAGES_MAX + " messages wait for the connection already."));
+		return hasRoom;
+	}
+
+	#writeOrHold(entry) {
+		const { message } = entry;
+		const awaited = ADDRESSED.has(message.type) ? asArray(message.peer).filter((id) => this.#isAwaited(id)) : [];
+		if (!awaited.length) {
+			this.#writeEntry(entry);
+			return;
+		}
+		for (const peer of awaited) {
+			if (this.#hasRoom(entry)) {
+				const text = JSON.stringify({ ...JSON.parse(entry.text), peer });
+				this.#held.push({ ...entry, text, message: { ...message, peer } });
+			}
+		}
+		this.#watchHeld();
+		const present = asArray(message.peer).filter((id) => !awaited.includes(id));
+		if (present.length) {
+			const text = JSON.stringify({ ...JSON.parse(entry.text), peer: present });
+			this.#writeEntry({ ...entry, text, message: { ...message, peer: present } });
+		}
+	}
+
+	#writeEntry(entry) {
+		this.#writeText(entry.text);
+		this.#remember(entry);
+		if (entry.request) {
+			entry.request.lastNumber = this.#lastNumber;
+		}
+	}
+
+	/**
+	 * Whether a peer was there before the connection was lost and may not have come back yet: until the hub's list says who
+	 * has, and then as long as something waits for that peer, so that nothing overtakes it.
+	 */
+	#isAwaited(id) {
+		if (!this.options.peerInitiationReceiver) {
+			return false;
+		}
+		return this.#held.some((entry) => entry.message.peer === id)
+			|| (!this.#isListed && (this.#peers.has(id) || this.#missing.has(id)));
+	}
+
+	/** The peer is there: what waits for it goes out. */
+	#release(id) {
+		const released = this.#held.filter((entry) => entry.message.peer === id);
+		if (!released.length) {
+			return;
+		}
+		this.#held = this.#held.filter((entry) => entry.message.peer !== id);
+		released.forEach((entry) => this.#writeEntry(entry));
 	}
 
 	/** Tags and properties: part of the initiate, so that a message is needed only once that is sent. */
@@ -1319,6 +1468,19 @@ class OkPeerConnection extends EventSource {
 		}
 	}
 
+	#watchHeld() {
+		clearTimeout(this.#heldTimer);
+		if (this.#held.length) {
+			const wait = Math.max(0, this.#held[0].deadline - Date.now());
+			this.#heldTimer = setTimeout(() => {
+				const late = this.#held.filter((entry) => entry.deadline <= Date.now());
+				this.#held = this.#held.filter((entry) => !late.includes(entry));
+				late.forEach((entry) => entry.fail(codedError("E_PEERUNKNOWN", "The peer has not come back.")));
+				this.#watchHeld();
+			}, wait);
+		}
+	}
+
 	/** For messages that are due on this very socket, whether or not the hub has confirmed. */
 	#write(message) {
 		this.#writeText(JSON.stringify({ ...message, messageid: newId() }));
@@ -1336,37 +1498,63 @@ class OkPeerConnection extends EventSource {
 	// --- Inside: whether the hub has heard what was sent ---------------------------------------------------
 
 	/** Remembers what has gone out and would be lost without a word: requests end, and own state is told again. */
-	#remember({ message, isOwnState, request }) {
-		if (!this.#params.reportLost || this.#resumeSecret === undefined || isOwnState || request) {
+	#remember({ messageid, message, isOwnState, request }) {
+		const { reportLost } = this.#params;
+		if (reportLost === false || this.#resumeSecret === undefined || isOwnState || request) {
 			return;
 		}
-		this.#unproven.push(message);
+		this.#unproven.push({ messageid, message, number: ++this.#lastNumber, time: Date.now() });
+		reportLost || this.#forgetPresumed();
 		if (this.#unproven.length > UNPROVEN_MAX) {
 			this.#unproven.shift();
-			this.#askedAbout = Math.max(0, this.#askedAbout - 1);
 		}
-		this.#proofTimer ??= unref(setTimeout(() => this.#askForProof(), PROOF_MS));
+		if (reportLost) {
+			this.#proofTimer ??= unref(setTimeout(() => this.#askForProof(), PROOF_MS));
+		}
+	}
+
+	/** Whoever does not ask for proof takes a later sign of life for one. */
+	#forgetPresumed() {
+		const since = this.#heardTime - PRESUMED_MS;
+		const first = this.#unproven.findIndex(({ time }) => time >= since);
+		this.#unproven.splice(0, first < 0 ? this.#unproven.length : first);
 	}
 
 	/**
-	 * The hub works off one message after the other, so what it says to a late one proves the earlier ones. A request to
-	 * nobody is one that it answers itself, at once.
+	 * The hub works off one message after the other, so what it says to a late one proves the earlier ones: here to a
+	 * question of the connection's own.
 	 */
 	#askForProof() {
-		const messageid = newId();
-		const proven = () => {
-			this.#unproven.splice(0, this.#askedAbout);
-			this.#askedAbout = 0;
+		const number = this.#lastNumber;
+		this.#ask(() => {
+			this.#prove(number);
 			this.#proofTimer = this.#unproven.length ? unref(setTimeout(() => this.#askForProof(), PROOF_MS)) : undefined;
-		};
-		this.#askedAbout = this.#unproven.length;
-		this.#requests.set(messageid, { messageid, onResponse: proven, onFailure: proven });
+		});
+	}
+
+	/** The hub has heard everything up to the message with this number. */
+	#prove(number) {
+		const first = this.#unproven.findIndex((each) => each.number > number);
+		this.#unproven.splice(0, first < 0 ? this.#unproven.length : first);
+	}
+
+	/** One's own message has come back: whoever subscribes to what he publishes to needs no other proof. */
+	#proveOwn({ messageid }) {
+		const own = this.#unproven.find((each) => each.messageid === messageid);
+		own && this.#prove(own.number);
+	}
+
+	/** Asks peerhub for a word. A request to nobody is one that it answers itself, at once. */
+	#ask(onAnswer = () => {}) {
+		const messageid = newId();
+		this.#requests.set(messageid, { messageid, onResponse: onAnswer, onFailure: onAnswer });
 		this.#writeText(JSON.stringify({ type: "request", messageid, peer: messageid, content: 0 }));
 	}
 
 	/** Tells the application which messages the lost connection may have swallowed. */
 	#tellUnproven() {
-		const messages = this.#forgetUnproven();
+		this.#params.reportLost || this.#forgetPresumed();
+		const messages = this.#forgetUnproven().map(({ message }) => message);
 		if (messages.length) {
 			const explanation = messages.length + " messages may not have reached the hub.";
 			this.dispatchErrorEvent(codedError("E_MAYBELOST", explanation, { messages }));
@@ -1376,7 +1564,6 @@ class OkPeerConnection extends EventSource {
 	#forgetUnproven() {
 		clearTimeout(this.#proofTimer);
 		this.#proofTimer = undefined;
-		this.#askedAbout = 0;
 		return this.#unproven.splice(0);
 	}
 
@@ -1403,6 +1590,7 @@ class OkPeerConnection extends EventSource {
 		if (!request || isFromAnother) {
 			return false;
 		}
+		this.#prove(request.lastNumber ?? 0);
 		if (value instanceof Error) {
 			this.#failRequest(request, value);
 		}
@@ -1425,11 +1613,12 @@ class OkPeerConnection extends EventSource {
 		clearTimeout(request.timer);
 		this.#requests.delete(request.messageid);
 		this.#outbox = this.#outbox.filter((entry) => entry.request !== request);
+		this.#held = this.#held.filter((entry) => entry.request !== request);
 	}
 
 	/** Ends all that waits, because nothing will be sent or received any more. */
 	#failEverything(explanation) {
-		const waiting = this.#outbox.splice(0).filter((entry) => !entry.request && !entry.isOwnState);
+		const waiting = [...this.#held.splice(0), ...this.#outbox.splice(0)].filter((entry) => !entry.request && !entry.isOwnState);
 		const requests = [...this.#requests.values()];
 		waiting.forEach((entry) => entry.fail(codedError("E_UNCONNECTED", explanation)));
 		this.#forgetHubRequests();
@@ -1462,7 +1651,14 @@ class OkPeerConnection extends EventSource {
 
 	#onNudge(content) {
 		const interval = Number(content?.interval);
-		if (interval > 0 && (interval !== this.#nudgeInterval || !this.#sentinel)) {
+		if (interval > 0) {
+			this.#watchSilence(interval);
+		}
+	}
+
+	/** From the confirmation on: a connection may die before its first nudge, and a hub may send none. */
+	#watchSilence(interval) {
+		if (interval !== this.#nudgeInterval || !this.#sentinel) {
 			this.#nudgeInterval = interval;
 			this.#checkedTime = Date.now();
 			clearInterval(this.#sentinel);
@@ -1496,7 +1692,7 @@ class OkPeerConnection extends EventSource {
 				}
 			}, PROBE_MS));
 			if (this.readyState === SOCKET_OPEN) {
-				this.#retrievePeers();
+				this.#resumeSecret === undefined ? this.#retrievePeers() : this.#ask();
 			}
 		}
 	}

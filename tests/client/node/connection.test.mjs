@@ -264,8 +264,8 @@ test("with peerhub a request whose connection is lost fails at once, and one tha
 });
 
 /** A connection that reports what may be lost, with the contents of what was. */
-function reporting(t, resume = "secret") {
-	const script = scripted(t, { reportLost: true });
+function reporting(t, resume = "secret", reportLost = true) {
+	const script = scripted(t, { reportLost });
 	const { connection, WebSocket } = script;
 	const lost = [];
 	connection.on("error", ({ error }) => error.code === "E_MAYBELOST" && lost.push(error.messages.map((message) => message.content)));
@@ -321,7 +321,7 @@ test("what is proven, what a stopped hub has heard, and what nobody wants to kno
 	assert.deepEqual(lost, []);
 });
 
-test("without the option, and with an original server, nothing is asked or reported", (t) => {
+test("with the option off, and with an original server, nothing is asked or reported", (t) => {
 	const original = reporting(t, null);
 	original.say(1);
 	original.tick(5000);
@@ -329,7 +329,7 @@ test("without the option, and with an original server, nothing is asked or repor
 	assert.deepEqual([original.lost, original.WebSocket.last.sentOfType("request")], [[], []]);
 	original.connection.close();
 	t.mock.timers.reset();
-	const { connection, WebSocket, codes, tick } = scripted(t);
+	const { connection, WebSocket, codes, tick } = scripted(t, { reportLost: false });
 	connection.open();
 	WebSocket.last.join({ resume: "secret" });
 	connection.notify({ peer: "x", content: 1 });
@@ -337,6 +337,73 @@ test("without the option, and with an original server, nothing is asked or repor
 	WebSocket.last.lose(1006);
 	assert.deepEqual([codes, WebSocket.last.sentOfType("request")], [[], []]);
 	connection.close();
+});
+
+/** It was once lost without a word, unless the application had asked for proof. */
+test("without the option nothing is asked, and what was sent until shortly before the hub's last sign of life is not reported", (t) => {
+	const script = reporting(t, "secret", null);
+	const { connection, WebSocket, lost, say, tick } = script;
+	const nudge = () => WebSocket.last.receive({ type: "nudge", content: { interval: 10000 } });
+	say(1);
+	tick(1000);
+	say(2);
+	tick(1000);
+	connection.request({ peer: "x", content: 3, onResponse() {} }).setProperties({ p: 1 });
+	nudge();
+	tick(5000);
+	say(4);
+	WebSocket.last.lose(1006);
+	assert.deepEqual(lost.splice(0), [[2, 4]]);
+	tick(6000);
+	WebSocket.last.join({ resume: "secret" });
+	say(5);
+	tick(1100);
+	nudge();
+	WebSocket.last.lose(1006);
+	tick(6000);
+	WebSocket.last.join({ resume: "secret" });
+	say(6);
+	WebSocket.last.lose(1001);
+	tick(6000);
+	// Into a silence that ends in another connection.
+	WebSocket.last.join({ resume: "secret" });
+	const { length } = WebSocket.sockets;
+	for (const content of [7, 8, 9]) {
+		tick(10000);
+		say(content);
+	}
+	assert.deepEqual([lost, WebSocket.last.sentOfType("request")], [[], []]);
+	tick(10000);
+	assert.ok(WebSocket.sockets.length > length);
+	assert.deepEqual(lost, [[7, 8, 9]]);
+	connection.close();
+});
+
+test("an answer proves what was sent before the request, and one's own message that comes back proves itself", (t) => {
+	for (const reportLost of [true, null]) {
+		const { connection, WebSocket, lost, say, tick } = reporting(t, "secret", reportLost);
+		const publish = (message) => connection.publish({ channel: "c", message });
+		say(1);
+		connection.request({ peer: "x", content: 2, onResponse() {} });
+		say(3);
+		const { messageid } = WebSocket.last.sentOfType("request")[0];
+		WebSocket.last.receive({ type: "response", messageid, peer: "x", content: 2 });
+		WebSocket.last.lose(1006);
+		assert.deepEqual(lost.splice(0), [[3]]);
+		tick(6000);
+		WebSocket.last.join({ resume: "secret" });
+		say(4);
+		publish(5);
+		publish(6);
+		const [five] = WebSocket.last.sentOfType("publish");
+		// Somebody else's message with such an id proves nothing.
+		WebSocket.last.receive({ ...five, type: "message", peer: "x" });
+		WebSocket.last.receive({ ...five, type: "message", peer: connection.id });
+		WebSocket.last.lose(1006);
+		assert.deepEqual(lost, [[{ channel: "c", message: 6, options: {} }]]);
+		connection.close();
+		t.mock.timers.reset();
+	}
 });
 
 test("of very many messages the latest are remembered", (t) => {
@@ -682,18 +749,186 @@ test("a socket that stays silent while nudges are due is asked, and replaced if 
 	socket.join({ resume: "secret" });
 	socket.listPeers([]);
 	socket.receive({ type: "nudge", messageid: "m", content: { time: NOW, interval: 1000 } });
+	const questions = () => socket.sentOfType("request");
 	tick(5000);
-	assert.equal(socket.sentOfType("retrievePeers").length, 1);
+	assert.equal(questions().length, 0);
 	tick(400);
-	assert.equal(socket.sentOfType("retrievePeers").length, 2);
-	socket.listPeers([]);
+	assert.equal(questions().length, 1);
+	const [{ messageid, peer }] = questions();
+	assert.equal(peer, messageid, "a request to nobody");
+	socket.receive({ type: "requestfailed", messageid, peer, content: { code: "E_PEERUNKNOWN" } });
 	tick(5000);
 	assert.equal(WebSocket.sockets.length, 1);
 	tick(2400);
-	assert.equal(socket.sentOfType("retrievePeers").length, 3);
+	assert.equal(questions().length, 2);
 	assert.equal(WebSocket.sockets.length, 2);
 	assert.equal(socket.readyState, 2);
 	WebSocket.last.join();
 	assert.equal(WebSocket.last.sent[0].content.resume, "secret");
 	connection.close();
+});
+
+/** A connection that died within its first seconds was once never given up. */
+test("a socket that falls silent before its first nudge is asked too, and replaced", (t) => {
+	for (const resume of ["secret", undefined]) {
+		const { connection, WebSocket, tick } = scripted(t);
+		connection.open();
+		WebSocket.last.join({ resume });
+		WebSocket.last.listPeers([]);
+		tick(32000);
+		assert.deepEqual(WebSocket.last.sentTypes.slice(2), []);
+		tick(4000);
+		assert.deepEqual(WebSocket.last.sentTypes.slice(2), [resume ? "request" : "retrievePeers"]);
+		tick(2000);
+		assert.equal(WebSocket.sockets.length, 2);
+		connection.close();
+		t.mock.timers.reset();
+	}
+});
+
+const peerData = (id, more = {}) => ({ id, linkageKey: "k", tags: [], properties: {}, userid: "", startTime: 1, ...more });
+
+/** A connection that has peers, with what it is told of them. */
+function acquainted(t, peers, params) {
+	const script = scripted(t, params);
+	const { connection, WebSocket } = script;
+	const told = [];
+	for (const type of ["addpeer", "alterpeer", "removepeer"]) {
+		connection.on(type, (event) => told.push(type + " " + event.peer.id));
+	}
+	connection.open();
+	WebSocket.last.join({ resume: "secret" });
+	WebSocket.last.listPeers(peers.map((id) => peerData(id)));
+	told.splice(0);
+	const present = (id, more) => WebSocket.last.receive({ type: "presence", messageid: "m", peer: id, name: "", content: peerData(id, more) });
+	return { ...script, told, present };
+}
+
+test("a peer that has come back before the list comes is not added twice", (t) => {
+	const script = acquainted(t, ["x", "y"]);
+	const { connection, WebSocket, told, present } = script;
+	reopen(script).join({ resume: "secret" });
+	present("x", { startTime: 2 });
+	present("y", { startTime: 2, tags: ["t"] });
+	present("z");
+	assert.deepEqual(told.splice(0), ["alterpeer y", "addpeer z"]);
+	WebSocket.last.listPeers([peerData("x", { startTime: 2 }), peerData("y", { startTime: 2, tags: ["t"] }), peerData("z")]);
+	assert.deepEqual(told.splice(0), []);
+	assert.equal(+connection.find(({ id }) => id === "x").startTime, 2);
+	// One who comes anew without having left is told as ever.
+	present("x", { startTime: 2 });
+	present("x", { startTime: 3 });
+	assert.deepEqual(told, ["addpeer x"]);
+	connection.close();
+});
+
+test("what waits for a peer that has not come back waits on until it has, in order", (t) => {
+	const script = acquainted(t, ["x", "y", "z"]);
+	const { connection, WebSocket, codes, present } = script;
+	const sent = () => WebSocket.last.sent.splice(0).filter(({ type }) => ["notify", "publish", "request"].includes(type)).map(({ peer, content }) => [peer, content]);
+	WebSocket.last.lose(1006);
+	connection.notify({ peer: "x", content: 1 }).notify({ peer: ["x", "y", "z"], content: 2 }).notify({ peer: "stranger", content: 3 });
+	connection.request({ peer: "x", content: 4, timeout: 40000, onResponse() {} }).publish({ channel: "c", message: 5 });
+	script.tick(6000);
+	WebSocket.last.join({ resume: "secret" });
+	connection.notify({ peer: "y", content: 6 });
+	const { messageid } = WebSocket.last.sentOfType("retrievePeers")[0];
+	assert.deepEqual(sent(), [["stranger", 3], [undefined, { channel: "c", message: 5, options: {} }]]);
+	WebSocket.last.receive({ type: "response", messageid, content: { peers: [peerData("y")] } });
+	assert.deepEqual(sent(), [["y", 2], ["y", 6]]);
+	connection.notify({ peer: "y", content: 7 }).notify({ peer: "x", content: 8 });
+	assert.deepEqual(sent(), [["y", 7]]);
+	present("x", { startTime: 2 });
+	connection.notify({ peer: "x", content: 9 });
+	assert.deepEqual(sent(), [["x", 1], ["x", 2], ["x", 4], ["x", 8], ["x", 9]]);
+	WebSocket.last.receive({ type: "notify", messageid: "m", peer: "z", content: "I am here" });
+	assert.deepEqual(sent(), [["z", 2]]);
+	assert.deepEqual(codes, []);
+	connection.close();
+});
+
+test("what waits for a peer that does not come back is an error event with the message, and a request fails", (t) => {
+	const script = acquainted(t, ["x", "y"], { reportLost: false });
+	const { connection, WebSocket, codes, tick } = script;
+	const lost = [];
+	connection.on("error", ({ error }) => error.messages && lost.push([error.code, error.messages.map(({ content }) => content)]));
+	WebSocket.last.lose(1006);
+	connection.notify({ peer: "x", content: 1 }).request({ peer: "x", content: 2, timeout: 10000, onResponse() {} });
+	tick(6000);
+	WebSocket.last.join({ resume: "secret" });
+	WebSocket.last.listPeers([]);
+	// He who is known to be gone is not waited for.
+	connection.notify({ peer: "y", content: 3 });
+	assert.deepEqual(WebSocket.last.sentOfType("notify").map(({ content }) => content), [3]);
+	tick(4000);
+	assert.deepEqual(codes.splice(0), ["E_REQUESTTIMEOUT"]);
+	// It waits over the next loss too, and nothing overtakes it.
+	WebSocket.last.lose(1006);
+	connection.notify({ peer: "x", content: 4 });
+	tick(6000);
+	WebSocket.last.join({ resume: "secret" });
+	WebSocket.last.listPeers([]);
+	tick(14000);
+	assert.deepEqual([lost, WebSocket.last.sentOfType("notify")], [[["E_PEERUNKNOWN", [1]]], []]);
+	tick(10000);
+	assert.deepEqual(lost, [["E_PEERUNKNOWN", [1]], ["E_PEERUNKNOWN", [4]]]);
+	// After a connection that has lasted, it is no more waited for.
+	WebSocket.last.receive({ type: "nudge", messageid: "m", content: { interval: 10000 } });
+	tick(10000);
+	WebSocket.last.lose(1006);
+	connection.notify({ peer: "x", content: 5 });
+	tick(6000);
+	WebSocket.last.join({ resume: "secret" });
+	assert.deepEqual(WebSocket.last.sentOfType("notify").map(({ content }) => content), [5]);
+	connection.close();
+});
+
+test("whoever was sent away shortly before is waited for too", (t) => {
+	const script = acquainted(t, ["x"]);
+	const { connection, WebSocket, present, tick } = script;
+	WebSocket.last.receive({ type: "leave", messageid: "m", peer: "x", name: "", content: peerData("x") });
+	tick(2000);
+	WebSocket.last.lose(1012);
+	connection.notify({ peer: "x", content: 1 });
+	tick(6000);
+	WebSocket.last.join({ resume: "secret" });
+	WebSocket.last.listPeers([]);
+	assert.deepEqual(WebSocket.last.sentOfType("notify"), []);
+	present("x", { startTime: 2 });
+	assert.deepEqual(WebSocket.last.sentOfType("notify").map(({ content }) => content), [1]);
+	connection.close();
+});
+
+test("without a list, or without hearing of peers, nobody is waited for", (t) => {
+	for (const options of [{}, { peerInitiationReceiver: false }]) {
+		const script = acquainted(t, ["x"], { options });
+		const { connection, WebSocket, codes } = script;
+		WebSocket.last.lose(1006);
+		connection.notify({ peer: "x", content: 1 });
+		script.tick(6000);
+		WebSocket.last.join({ resume: "secret" });
+		const [{ messageid }] = WebSocket.last.sentOfType("retrievePeers");
+		const isAsked = options.peerInitiationReceiver !== false;
+		assert.equal(WebSocket.last.sentOfType("notify").length, isAsked ? 0 : 1);
+		isAsked && WebSocket.last.receive({ type: "error", messageid: "m", content: { code: "E_TOOFAST", messageid } });
+		assert.equal(WebSocket.last.sentOfType("notify").length, 1);
+		assert.deepEqual(codes, isAsked ? ["E_TOOFAST"] : []);
+		connection.close();
+		t.mock.timers.reset();
+	}
+});
+
+test("what waits for peers counts among the 1000 messages, and ends with the connection", (t) => {
+	const script = acquainted(t, ["x", "y"]);
+	const { connection, WebSocket, codes } = script;
+	WebSocket.last.lose(1006);
+	for (let index = 0; index < 999; ++index) {
+		connection.notify({ peer: "x", content: index });
+	}
+	script.tick(6000);
+	WebSocket.last.join({ resume: "secret" });
+	connection.notify({ peer: ["x", "y"], content: 999 }).notify({ peer: "z", content: 1000 });
+	assert.deepEqual([codes.splice(0), WebSocket.last.sentOfType("notify").length], [["E_QUEUEFULL"], 1]);
+	connection.close();
+	assert.deepEqual(codes, Array(1000).fill("E_UNCONNECTED"));
 });
