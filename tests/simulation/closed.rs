@@ -35,7 +35,7 @@ impl Tribe for Door {
 
     fn enter(&mut self, wire: Wire, _number: usize, present: &mut Present) {
         let peer = match self.path {
-            Some(path) => TestPeer::new(wire, path),
+            Some(path) => present.peer(wire, path),
             None => {
                 let mut peer = TestPeer::of_lines(wire);
                 peer.say(r#"{"senderName":"room0","type":"@PRESENTATION","content":{}}"#);
