@@ -29,6 +29,8 @@ mod guests;
 mod hasty;
 #[path = "simulation/netpeer.rs"]
 mod netpeer;
+#[path = "simulation/passes.rs"]
+mod passes;
 #[path = "simulation/peerjs.rs"]
 mod peerjs;
 #[path = "simulation/peerjs_verdict.rs"]
@@ -51,8 +53,6 @@ mod seeds;
 mod settings;
 #[path = "simulation/strangers.rs"]
 mod strangers;
-#[path = "simulation/passes.rs"]
-mod passes;
 #[path = "support/tokens.rs"]
 mod tokens;
 #[path = "simulation/verdict.rs"]
@@ -147,6 +147,9 @@ struct Simulation {
 impl Simulation {
     fn new(dice: &mut Dice) -> Simulation {
         let config = settings::draw(dice);
+        if std::env::var("DBG").is_ok() {
+            eprintln!("DBG {config:?}");
+        }
         let (scope, debout) = (config.scope, config.debout);
         let is_metered = hasty::is_metered(&config.rates);
         let connections_per_address = config.limits.connections_per_address;
@@ -229,7 +232,11 @@ impl Simulation {
             1 => self.guests.mishap(),
             // The wall clock is set. Nothing but the ends of tokens depends on it, and with those it is set less far.
             2 => {
-                let most = if self.world.tokens.are_on() { 20_000 } else { 7_200_000 };
+                let most = if self.world.tokens.are_on() {
+                    20_000
+                } else {
+                    7_200_000
+                };
                 let ms = self.world.dice.below(most) as i64;
                 self.hub
                     .set_wall(if self.world.dice.chance(50) { ms } else { -ms });
@@ -407,8 +414,7 @@ impl Simulation {
     /// Waits until everything is decided, judges, and lets everybody go.
     fn empty(&mut self) {
         self.advance(REQUEST_MS_MAX + 100);
-        self.world
-            .judge(self.cut_off(), self.hub.census().dropped);
+        self.world.judge(self.cut_off(), self.hub.census().dropped);
         self.world.judge_requests();
         for client in &mut self.world.clients {
             client.retrieved = None;

@@ -1,8 +1,8 @@
 //! What clients do: sense, nonsense and malice, by weight.
 
 use super::client::{Initiation, Mark, NEVER};
-use super::passes;
 use super::guests::NAMES;
+use super::passes;
 use super::world::{Aim, Asked, DEBOUT, Said, World};
 use peerhub::config::Scope;
 use std::collections::BTreeSet;
@@ -151,7 +151,8 @@ impl World {
         if let Some(pass) = &client.pass {
             let fixed = pass.id.clone();
             let is_foreign = fixed.is_some()
-                && (initiation.id.as_ref()).is_some_and(|id| fixed.as_ref() != Some(id) && *id != own);
+                && (initiation.id.as_ref())
+                    .is_some_and(|id| fixed.as_ref() != Some(id) && *id != own);
             if is_foreign || !pass.allows_linkage(&initiation.linkage) {
                 client.peer.say(&text);
                 return self.expect_fault(number, "E_FORBIDDEN");
@@ -326,7 +327,8 @@ impl World {
                     let shown = passes::fresh(dice, wall, pass);
                     let fresh = shown.pass.as_ref();
                     let is_in = client.joined != NEVER;
-                    let stays = !is_in || fresh.is_some_and(|it| it.allows_linkage(&client.linkage));
+                    let stays =
+                        !is_in || fresh.is_some_and(|it| it.allows_linkage(&client.linkage));
                     (shown, (!stays).then_some("E_FORBIDDEN"))
                 }
             },

@@ -5,8 +5,8 @@
 
 use super::passes::Pass;
 use crate::support::test_peer::TestPeer;
-use std::net::IpAddr;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::IpAddr;
 
 /// Counts actions and ticks, so that what came before what can be told.
 pub(crate) type Moment = u64;
@@ -183,6 +183,7 @@ impl Client {
     /// The passes that may count at present.
     pub(crate) fn passes(&mut self) -> impl Iterator<Item = &mut Pass> {
         let shown = self.showing.iter_mut();
+        let shown = shown.filter(|(_, fault)| fault.is_none());
         let shown = shown.filter_map(|(pass, _)| pass.as_mut());
         self.pass.iter_mut().chain(shown)
     }

@@ -5,8 +5,8 @@
 //! Owns the guests' clock of moments and their dice. Must not: know what the tribes say.
 
 use super::client::{Moment, NEVER};
-use super::roads::{Arrived, Roads};
 use super::passes::{Pass, Tokens, Wall};
+use super::roads::{Arrived, Roads};
 use super::{askers, closed, echo, hasty, netpeer, peerjs, peero, relay};
 use crate::support::Dice;
 use crate::support::memory_socket::Wire;
@@ -127,7 +127,13 @@ impl Guest {
     }
 
     /// Notes how it has come, and with what.
-    fn arrived(&mut self, address: IpAddr, may_be_refused: bool, pass: Option<Pass>, denied: Option<u16>) {
+    fn arrived(
+        &mut self,
+        address: IpAddr,
+        may_be_refused: bool,
+        pass: Option<Pass>,
+        denied: Option<u16>,
+    ) {
         (self.address, self.may_be_refused) = (address, may_be_refused);
         (self.pass, self.denied) = (pass, denied);
         // It may be turned away without having done anything.
@@ -233,7 +239,7 @@ impl Guests {
         let are_lines_allowed = config.tokens.netpeer_allowed != [NO_NET];
         match config.netpeer.on && are_lines_allowed {
             true => tribes.push(Box::new(netpeer::Members::new(config))),
-            false => tribes.push(Box::new(closed::Door::for_lines())),
+            false => tribes.push(Box::new(closed::Door::for_lines(config.netpeer.on))),
         }
         match config.echo {
             true => tribes.push(Box::new(echo::Callers::default())),
@@ -283,7 +289,13 @@ impl Guests {
                 let dice = &mut self.present.dice;
                 if let Some(arrived) = self.roads.arrive(hub, dice, from, window, makes_request) {
                     self.present.moment += 1;
-                    enter(tribe.as_mut(), number, arrived, makes_request, &mut self.present);
+                    enter(
+                        tribe.as_mut(),
+                        number,
+                        arrived,
+                        makes_request,
+                        &mut self.present,
+                    );
                     if hub.census().refused > refused {
                         let guest = tribe.guest(number);
                         guest.doubt(guest.came);
@@ -369,6 +381,7 @@ impl Guests {
                     moved = true;
                     take_in(tribe.as_mut(), number, heard, present);
                 }
+                moved |= wire.is_flying();
             }
         }
         moved
@@ -517,7 +530,9 @@ fn enter(
         (pass, denied) = (shown.pass, shown.status);
     }
     tribe.enter(wire, number, present);
-    tribe.guest(number).arrived(address, may_be_refused, pass, denied);
+    tribe
+        .guest(number)
+        .arrived(address, may_be_refused, pass, denied);
 }
 
 /// What every guest does now and then; mostly what its tribe does.
@@ -561,6 +576,10 @@ fn take_in(tribe: &mut dyn Tribe, number: usize, heard: Heard, present: &mut Pre
             let is_broken = guest.mute && matches!(status, 400 | 408 | 503);
             let is_denied = guest.denied == Some(*status)
                 || *status == 401 && guest.may_have_expired(present.wall);
+            if *status == 429 && guest.is_hasty {
+                guest.doubt(guest.came);
+            }
+            let is_denied = is_denied || *status == 429 && guest.is_hasty;
             assert!(
                 *status == 503 && guest.is_refused() || is_broken || is_denied,
                 "only want of room or of a token turns a guest away, not {status}"

@@ -140,9 +140,9 @@ impl Tribe for Hasty {
 
     fn enter(&mut self, wire: Wire, number: usize, present: &mut Present) {
         let mut guest = Guest::new(present.peer(wire, "/"), present.moment);
+        guest.is_hasty = self.rates.excess != Excess::Delay;
         if self.rates.excess == Excess::Close {
             guest.doubt(present.moment);
-            guest.is_hasty = true;
         }
         self.ones.push(One {
             guest,
@@ -189,7 +189,10 @@ impl Tribe for Hasty {
         match told["type"].as_str().expect("a message has a type") {
             "accept" => {
                 assert!(one.id.is_empty(), "accept comes once");
-                told["peer"].as_str().expect("an id").clone_into(&mut one.id);
+                told["peer"]
+                    .as_str()
+                    .expect("an id")
+                    .clone_into(&mut one.id);
                 one.asked_ms = present.now_ms;
                 self.join(number);
             }
@@ -202,11 +205,17 @@ impl Tribe for Hasty {
                 {
                     let is_dropped = self.rates.excess == Excess::Drop;
                     assert!(is_dropped || one.guest.mute, "{said} is not lost: {times}");
-                    one.told = one.told.checked_sub(1).expect("what is dropped is said to be");
+                    one.told = one
+                        .told
+                        .checked_sub(1)
+                        .expect("what is dropped is said to be");
                     one.said.pop_front();
                 }
                 let (said, times) = one.said.front_mut().expect("only what was said is heard");
-                assert_eq!(*said, heard, "what is said comes in order, and as often as it is meant");
+                assert_eq!(
+                    *said, heard,
+                    "what is said comes in order, and as often as it is meant"
+                );
                 *times -= 1;
                 if *times == 0 {
                     one.said.pop_front();

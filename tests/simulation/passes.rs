@@ -85,7 +85,6 @@ impl Tokens {
         self.is_on
     }
 
-
     /// What the hub checks with.
     pub(crate) fn checker(self) -> Option<Checker> {
         let rules = Rules {
@@ -115,7 +114,10 @@ impl Tokens {
         match dice.below(100) {
             0..4 => none(self.is_required.then_some(401)),
             4..34 if !self.is_required => none(None),
-            34..37 => bad(signed_with(&json!({"exp": FAR_S}), b"a secret that is not the hub's")),
+            34..37 => bad(signed_with(
+                &json!({"exp": FAR_S}),
+                b"a secret that is not the hub's",
+            )),
             37..40 => {
                 let hour_ago = wall.unix_ms(wall.ahead_ms) / 1_000 - 3_600;
                 bad(signed_with(&json!({"exp": hour_ago}), SECRET.as_bytes()))
@@ -156,7 +158,10 @@ pub(crate) fn fresh(dice: &mut Dice, wall: Wall, of: &Pass) -> Shown {
 
 /// A token that was not signed with the hub's secret.
 pub(crate) fn forged() -> Shown {
-    bad(signed_with(&json!({"exp": FAR_S}), b"a secret that is not the hub's"))
+    bad(signed_with(
+        &json!({"exp": FAR_S}),
+        b"a secret that is not the hub's",
+    ))
 }
 
 /// A good token of somebody else.

@@ -74,6 +74,7 @@ impl Probe {
                 moved = true;
                 self.hear(number, &heard);
             }
+            moved |= self.pair[number].wire().is_flying();
         }
         if let Some((number, since)) = self.awaited {
             let waited = hub.ticks() - since;

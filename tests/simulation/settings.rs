@@ -3,7 +3,7 @@
 //! Here is where a new bound takes part: one line in `limits`, or one function for a part of its own.
 
 use super::{
-    CONNECTIONS_MAX, PROBE_MS_MAX, REQUEST_MS_MAX, actions, guests, peerjs, relay, roads, passes,
+    CONNECTIONS_MAX, PROBE_MS_MAX, REQUEST_MS_MAX, actions, guests, passes, peerjs, relay, roads,
 };
 use crate::support::Dice;
 use peerhub::Config;

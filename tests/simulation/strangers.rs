@@ -56,7 +56,10 @@ impl Strangers {
         let good = header(dice, Some(client));
         let (mut first, is_good) = match dice.below(8) {
             0 => (b"PROXY TCP4 nobody 10.200.0.1 1 2\r\n".to_vec(), false),
-            1 => (b"PROXY TCP4 10.0.0.1 10.200.0.1 99999 2\r\n".to_vec(), false),
+            1 => (
+                b"PROXY TCP4 10.0.0.1 10.200.0.1 99999 2\r\n".to_vec(),
+                false,
+            ),
             2 => (version_2(0x31, &[1; 12]), false),
             3 => (version_2(0x21, &[1; 3]), false),
             4 => (version_2(0x21, &vec![0; 5_000]), false),
@@ -96,7 +99,11 @@ impl Strangers {
         for stranger in &mut self.there {
             let wire = stranger.peer.wire().clone();
             if wire.is_flying() {
-                let most = if is_moody { moody(&mut self.dice) } else { usize::MAX };
+                let most = if is_moody {
+                    moody(&mut self.dice)
+                } else {
+                    usize::MAX
+                };
                 wire.arrive(most);
                 moved = true;
             }

@@ -162,7 +162,9 @@ impl World {
     /// How many times it was not heard though it should have been, if it may have been dropped.
     fn judge_said(&self, serial: u64, said: &Said) -> u64 {
         let sender = &self.clients[said.from];
-        if said.done == NEVER || said.done >= sender.doubtful_from {
+        // What was read of one who is cut off for want of memory may not have been heard.
+        let is_cut_off = !sender.peer.is_open() && sender.doubtful_from == NEVER;
+        if said.done == NEVER || said.done >= sender.doubtful_from || is_cut_off {
             return 0;
         }
         let kind = match said.to {
