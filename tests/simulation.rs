@@ -147,9 +147,6 @@ struct Simulation {
 impl Simulation {
     fn new(dice: &mut Dice) -> Simulation {
         let config = settings::draw(dice);
-        if std::env::var("DBG").is_ok() {
-            eprintln!("DBG {config:?}");
-        }
         let (scope, debout) = (config.scope, config.debout);
         let is_metered = hasty::is_metered(&config.rates);
         let connections_per_address = config.limits.connections_per_address;

@@ -13,7 +13,7 @@ use peerhub::config::{
 
 /// Settings that all parts of the simulation can live with.
 pub(crate) fn draw(dice: &mut Dice) -> Config {
-    Config {
+    let mut config = Config {
         debout: dice.chance(25),
         scope: one_of(dice, [Scope::Hub, Scope::Hub, Scope::Hub, Scope::Linkage]),
         echo: spoken(dice),
@@ -51,7 +51,12 @@ pub(crate) fn draw(dice: &mut Dice) -> Config {
         netpeer: netpeer(dice),
         peero: peero(dice),
         ..Config::default()
+    };
+    if config.read_buffer_bytes < 1_000 {
+        // More bytes than such a rate allows would be thousands of ticks.
+        (config.rates.bytes, config.rates.address_bytes) = (0, 0);
     }
+    config
 }
 
 fn limits(dice: &mut Dice) -> Limits {
