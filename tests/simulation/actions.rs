@@ -56,7 +56,7 @@ impl World {
             870..885 if self.debout => self.watch(number),
             885..900 => self.flood(number),
             900..904 => self.storm(),
-            904..930 if self.tokens.are_on() => self.authenticate(number),
+            904..970 if self.tokens.are_on() => self.authenticate(number),
             _ => {}
         }
     }

@@ -195,7 +195,7 @@ fn good(dice: &mut Dice, wall: Wall, user_id: String, id: Option<String>) -> Sho
         false => (FAR_S * 1_000.0) as u64,
     };
     let some = |dice: &mut Dice, all: &[&[&'static str]]| {
-        let is_limited = dice.chance(20);
+        let is_limited = dice.chance(30);
         let place = dice.below(all.len() as u64) as usize;
         is_limited.then(|| all[place].to_vec())
     };
