@@ -9,7 +9,6 @@ use super::peer::Stage;
 use super::{Hub, Peer};
 use crate::access::Grant;
 use crate::index::{Key, PeerKey};
-use crate::planted;
 use std::borrow::Cow;
 
 impl Hub {
@@ -58,7 +57,6 @@ impl Hub {
         let debout = &*self.rules.debout_channel;
         self.channels
             .leave_where(&mut self.peers, peer, |name| match name == debout {
-                _ if planted::bug("renewed-stays-subscribed") => true,
                 true => grant.debout,
                 false => grant.subscribe.allow(name),
             });

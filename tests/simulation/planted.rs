@@ -64,10 +64,6 @@ const PLANTED: &[(&str, &str)] = &[
         "nobody is sent away when his token has expired",
     ),
     (
-        "renewed-stays-subscribed",
-        "who shows a fresh token stays in channels that it does not allow",
-    ),
-    (
         "named-uncounted",
         "for whom a proxy comes is not counted among those of his address",
     ),
