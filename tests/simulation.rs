@@ -3,8 +3,8 @@
 //! After every tick the hub's full sweep runs (`TestHub`), and two clients that want little must be served within a few
 //! ticks (`simulation/probe.rs`). Whenever everything has come to rest, what every client was told must agree with what
 //! the clients are: `simulation/verdict.rs`, and of those who speak something else `simulation/guests.rs` and the files of
-//! each. Half of the hubs are drained in the middle of it all. Some look at tokens (`simulation/passes.rs`), trust proxies or have
-//! a certificate (`simulation/roads.rs`), or have rates (`simulation/hasty.rs`). A failure prints its seed and step.
+//! each. Some hubs look at tokens (`simulation/passes.rs`), trust proxies or have a certificate (`simulation/roads.rs`), or
+//! have rates (`simulation/hasty.rs`). Half of them are drained in the middle of it all. A failure prints its seed and step.
 //!
 //! `PEERHUB_SEED` replays one seed, `PEERHUB_SIM_SEEDS` says how many there are, `PEERHUB_SIM_STEPS` how long each is.
 //! Seeds that once found a bug come first: `simulation/seeds.rs`. That it finds bugs: `simulation/planted.rs`. What long
