@@ -148,6 +148,27 @@ fn who_rests_is_not_taken_for_dead() {
     assert!(loud.is_open());
 }
 
+/// A pong is a sign of life though nothing else is heard of whoever sends it.
+#[test]
+fn who_is_not_heard_is_not_taken_for_dead() {
+    let mut config = rates(Rates {
+        messages: 1,
+        excess: Excess::Drop,
+        ..Rates::default()
+    });
+    config.ping_interval_ms = 1_000;
+    let mut hub = TestHub::new(config, 1);
+    let mut loud = TestPeer::new(connect(&mut hub, ANN), "/");
+    for _ in 0..60 {
+        publish(&mut loud, 0..2);
+        settle(&mut hub, [&mut loud]);
+        hub.advance(100, |_| false);
+        // Pings are answered here.
+        loud.texts();
+    }
+    assert!(loud.is_open());
+}
+
 /// Nor does it lose its id to whoever claims it meanwhile.
 #[test]
 fn who_rests_keeps_its_id() {

@@ -3,7 +3,8 @@
 //! After every tick the hub's full sweep runs (`TestHub`), and two clients that want little must be served within a few
 //! ticks (`simulation/probe.rs`). Whenever everything has come to rest, what every client was told must agree with what
 //! the clients are: `simulation/verdict.rs`, and of those who speak something else `simulation/guests.rs` and the files of
-//! each. Half of the hubs are drained in the middle of it all. A failure prints its seed and step.
+//! each. Some hubs look at tokens (`simulation/passes.rs`), trust proxies or have a certificate (`simulation/roads.rs`), or
+//! have rates (`simulation/hasty.rs`). Half of them are drained in the middle of it all. A failure prints its seed and step.
 //!
 //! `PEERHUB_SEED` replays one seed, `PEERHUB_SIM_SEEDS` says how many there are, `PEERHUB_SIM_STEPS` how long each is.
 //! Seeds that once found a bug come first: `simulation/seeds.rs`. That it finds bugs: `simulation/planted.rs`. What long
@@ -25,8 +26,12 @@ mod echo;
 mod floods;
 #[path = "simulation/guests.rs"]
 mod guests;
+#[path = "simulation/hasty.rs"]
+mod hasty;
 #[path = "simulation/netpeer.rs"]
 mod netpeer;
+#[path = "simulation/passes.rs"]
+mod passes;
 #[path = "simulation/peerjs.rs"]
 mod peerjs;
 #[path = "simulation/peerjs_verdict.rs"]
@@ -41,10 +46,16 @@ mod probe;
 mod relay;
 #[path = "simulation/relay_verdict.rs"]
 mod relay_verdict;
+#[path = "simulation/roads.rs"]
+mod roads;
 #[path = "simulation/seeds.rs"]
 mod seeds;
 #[path = "simulation/settings.rs"]
 mod settings;
+#[path = "simulation/strangers.rs"]
+mod strangers;
+#[path = "support/tokens.rs"]
+mod tokens;
 #[path = "simulation/verdict.rs"]
 mod verdict;
 #[path = "simulation/world.rs"]
@@ -52,9 +63,13 @@ mod world;
 
 use client::Client;
 use guests::Guests;
+use passes::{Tokens, Wall};
 use probe::Probe;
+use roads::{PROXY, Roads};
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use strangers::Strangers;
 use support::memory_socket::moody;
 use support::test_hub::TestHub;
 use support::test_peer::TestPeer;
@@ -122,6 +137,9 @@ struct Simulation {
     hub: TestHub,
     world: World,
     guests: Guests,
+    strangers: Strangers,
+    roads: Roads,
+    connections_per_address: usize,
     probe: Probe,
     /// When everything was at rest last, ms.
     rested_ms: u64,
@@ -131,14 +149,28 @@ impl Simulation {
     fn new(dice: &mut Dice) -> Simulation {
         let config = settings::draw(dice);
         let (scope, debout) = (config.scope, config.debout);
-        let is_metered = config.rates.messages > 0;
-        let guests = Guests::new(&config, Dice::new(dice.below(u64::MAX)));
+        let is_metered = hasty::is_metered(&config.rates);
+        let connections_per_address = config.limits.connections_per_address;
+        let drops = config.drop_first.clone();
+        let tokens = Tokens::new(&config);
+        // Handshakes are dear.
+        let roads = Roads::new(&config, dice.chance(10));
+        let guests = Guests::new(&config, roads, Dice::new(dice.below(u64::MAX)));
+        let strangers = Strangers::new(&config, roads, Dice::new(dice.below(u64::MAX)));
         let mut hub = TestHub::new(config, dice.below(u64::MAX));
-        let probe = Probe::new(&mut hub);
+        roads.secure(&mut hub);
+        if let Some(checker) = tokens.checker() {
+            hub.check_tokens(checker);
+        }
+        let probe = Probe::new(&mut hub, roads, tokens);
         let world = World {
             clients: Vec::new(),
             moment: 0,
             now_ms: 0,
+            wall: Wall::default(),
+            tokens,
+            drops,
+            missed: 0,
             dice: Dice::new(dice.below(u64::MAX)),
             scope,
             debout,
@@ -154,6 +186,9 @@ impl Simulation {
             hub,
             world,
             guests,
+            strangers,
+            roads,
+            connections_per_address,
             probe,
             rested_ms: 0,
         }
@@ -181,7 +216,7 @@ impl Simulation {
 
     /// Some do something, bytes move a little, and the hub ticks now and then.
     fn act(&mut self) {
-        self.world.now_ms = self.hub.elapsed_ms();
+        self.world.look(&self.hub);
         if self.world.dice.chance(10) {
             self.connect();
         }
@@ -189,20 +224,29 @@ impl Simulation {
             self.world.act();
         }
         self.guests.step(&mut self.hub);
+        self.strangers.step(&mut self.hub);
         match self.world.dice.below(100) {
             0 => self.world.mishap(),
             1 => self.guests.mishap(),
-            // The wall clock is set; no promise of the hub depends on it.
+            // The wall clock is set. Nothing but the ends of tokens depends on it, and with those it is set less far.
             2 => {
-                let ms = self.world.dice.below(7_200_000) as i64;
+                let most = if self.world.tokens.are_on() {
+                    20_000
+                } else {
+                    7_200_000
+                };
+                let ms = self.world.dice.below(most) as i64;
                 self.hub
                     .set_wall(if self.world.dice.chance(50) { ms } else { -ms });
+                self.world.look(&self.hub);
+                self.guests.look(&self.hub);
             }
             3..20 => self.probe.speak(&self.hub),
             _ => {}
         }
-        self.world.pump(moody, moody);
-        self.guests.pump(self.hub.elapsed_ms(), moody, moody);
+        self.world.pump(&self.hub, moody, moody);
+        self.guests.pump(&self.hub, moody, moody);
+        self.strangers.pump(true);
         for _ in 0..self.world.dice.below(3) {
             self.probe.pump(&self.hub);
             self.hub.moody_tick(&mut self.world.dice);
@@ -233,17 +277,29 @@ impl Simulation {
             return;
         }
         let number = self.world.clients.len();
-        let address = (number % 250 + 1) as u8;
+        let last = match self.connections_per_address {
+            // Some of these are not let in.
+            1.. if self.roads.are_proxies_trusted() => number % 5 + 1,
+            _ => number % 250 + 1,
+        };
         let window = match self.world.dice.below(3) {
             0 => 100 + self.world.dice.below(1_000) as usize,
             1 => 4_000,
             _ => 1 << 20,
         };
-        let from = std::net::IpAddr::from([10, 0, 0, address]);
-        if let Some(wire) = self.hub.connect(from, window) {
+        let from = IpAddr::from([10, 0, 0, last as u8]);
+        let (hub, dice) = (&mut self.hub, &mut self.world.dice);
+        if let Some(arrived) = self.roads.arrive(hub, dice, from, window, true) {
             self.world.moment += 1;
-            let peer = TestPeer::new(wire, "/");
-            let client = Client::new(peer, address, self.world.moment);
+            let shown = self.world.tokens.draw(dice, self.world.wall);
+            let fields = arrived.fields + &shown.fields(dice);
+            let peer = TestPeer::with_fields(arrived.wire, "/", &fields);
+            let mut client = Client::new(peer, arrived.address, self.world.moment);
+            client.may_be_refused = arrived.may_be_refused;
+            (client.pass, client.denied) = (shown.pass, shown.status);
+            if client.denied.is_some() {
+                client.doubt(0);
+            }
             self.world.clients.push(client);
         }
     }
@@ -256,10 +312,11 @@ impl Simulation {
     /// Lets time pass, never so much at once that somebody who must give a sign of life could miss it.
     fn advance(&mut self, mut ms: u64) {
         let (world, guests, probe) = (&mut self.world, &mut self.guests, &mut self.probe);
+        let strangers = &mut self.strangers;
         let mut pump = |hub: &TestHub| {
-            world.now_ms = hub.elapsed_ms();
-            let moved = world.pump(|_| usize::MAX, |_| usize::MAX);
-            let moved = guests.pump(hub.elapsed_ms(), |_| usize::MAX, |_| usize::MAX) || moved;
+            let moved = world.pump(hub, |_| usize::MAX, |_| usize::MAX);
+            let moved = guests.pump(hub, |_| usize::MAX, |_| usize::MAX) || moved;
+            let moved = strangers.pump(false) || moved;
             probe.pump(hub) || moved
         };
         while ms > STRIDE_MS {
@@ -278,9 +335,31 @@ impl Simulation {
         self.advance(PROBE_MS_MAX + 100);
         self.guests.inquire();
         self.rest();
-        let cut_off = self.cut_off();
-        self.world.judge(cut_off);
+        let (cut_off, dropped) = (self.cut_off(), self.hub.census().dropped);
+        self.world.judge(cut_off, dropped);
         self.guests.judge(cut_off);
+        self.strangers.judge(self.hub.elapsed_ms());
+        self.judge_addresses();
+    }
+
+    /// There are no more connections of one address than there may be, proxies aside.
+    fn judge_addresses(&mut self) {
+        let clients = self.world.clients.iter();
+        let there = clients.filter(|client| client.is_in());
+        let mut addresses: Vec<IpAddr> = there.map(|client| client.address).collect();
+        addresses.extend(self.guests.addresses());
+        let mut counts: BTreeMap<IpAddr, usize> = BTreeMap::new();
+        for address in addresses {
+            *counts.entry(address).or_default() += 1;
+        }
+        counts.remove(&PROXY);
+        for (address, count) in counts {
+            let most = self.connections_per_address;
+            assert!(
+                most == 0 || count <= most,
+                "{count} connections of {address}"
+            );
+        }
     }
 
     /// How many have been cut off for reading too slowly, or for want of memory.
@@ -322,7 +401,7 @@ impl Simulation {
         self.advance(DRAIN_MS_MAX);
         let untold = well.into_iter().filter(|&number| {
             let client = &self.world.clients[number];
-            !matches!(client.farewell, Some(1001 | 1012)) && !client.is_hurt
+            !matches!(client.farewell, Some(1001 | 1012 | 4401)) && !client.is_hurt
         });
         assert!(
             untold.count() as u64 <= self.cut_off() - cut_off,
@@ -333,7 +412,7 @@ impl Simulation {
     /// Waits until everything is decided, judges, and lets everybody go.
     fn empty(&mut self) {
         self.advance(REQUEST_MS_MAX + 100);
-        self.world.judge(self.cut_off());
+        self.world.judge(self.cut_off(), self.hub.census().dropped);
         self.world.judge_requests();
         for client in &mut self.world.clients {
             client.retrieved = None;
@@ -354,6 +433,7 @@ impl Simulation {
             }
         }
         self.guests.end();
+        self.strangers.end();
         self.probe.leave();
         self.advance(DRAIN_MS_MAX);
     }

@@ -343,6 +343,54 @@ fn broken_bytes_break_one_connection() {
     );
 }
 
+/// Whoever is cut off for want of memory gives back at once what waits sealed for him, or others would have to go too.
+#[test]
+fn memory_of_those_who_are_cut_off_is_free_at_once() {
+    let issued = Issued::new();
+    let config = client_config(&[&issued], &[&TLS13], &[]);
+    let limits = peerhub::config::Limits {
+        memory_bytes: 100_000,
+        soft_queue_bytes: 0,
+        ..Config::default().limits
+    };
+    let mut hub = secured(
+        Config {
+            limits,
+            ..echoing()
+        },
+        &issued,
+    );
+    let frame = |bytes: usize| {
+        let mut frame = vec![0x82, 0x80 | 126];
+        frame.extend((bytes as u16).to_be_bytes());
+        frame.resize(frame.len() + 4 + bytes, 0);
+        frame
+    };
+    let mut clients = Vec::new();
+    // Nobody reads, and the last of them is too much.
+    for bytes in [8_000, 8_000, 60_000, 60_000] {
+        let mut client = Client::new(&config, hub.connect(ANYWHERE, 5_000).unwrap());
+        client.say(UPGRADE);
+        let wire = client.wire.clone();
+        hub.settle(|_| {
+            let moved = client.pump(usize::MAX) || wire.is_flying();
+            wire.arrive(usize::MAX);
+            moved
+        });
+        client.say(&frame(bytes));
+        let mut sealed = Vec::new();
+        while client.tls.wants_write() {
+            client.tls.write_tls(&mut sealed).unwrap();
+        }
+        wire.send(&sealed);
+        wire.arrive(usize::MAX);
+        hub.settle(|_| false);
+        clients.push(client);
+    }
+    assert_eq!(hub.census().evicted, 1, "one is enough");
+    assert_eq!(hub.census().connections, 3);
+}
+
 /// A second hello, or one in the middle of plain HTTP, is not the beginning of TLS.
 #[test]
 fn tls_begins_with_the_first_byte_or_not_at_all() {

@@ -60,7 +60,11 @@ impl<S: Socket> Floor<S> {
 
     /// Forgets what waits for a connection that is over.
     pub(super) fn drop_queue(&mut self, key: ConnKey) {
-        self.conns[key.index()].out = OutQueue::new();
+        let conn = &mut self.conns[key.index()];
+        conn.out = OutQueue::new();
+        if let Some(tls) = &mut conn.tls {
+            tls.empty();
+        }
         self.weigh(key);
     }
 

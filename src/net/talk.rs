@@ -62,7 +62,11 @@ impl<S: Socket> Switchboard<S> {
                         floor.metered(key, 0, |floor| floor.cost += HEARD_COST);
                         floor.reply(key, feed.replies());
                     }
-                    Ok(Incoming::Pong) => floor.metered(key, 0, |floor| floor.pong(key)),
+                    Ok(Incoming::Pong) => {
+                        // A sign of life even of one who is not heard.
+                        floor.pong(key);
+                        floor.metered(key, 0, |_| {});
+                    }
                     Ok(Incoming::Close) => {
                         end = Some(Ok(()));
                         floor.reply(key, feed.replies());

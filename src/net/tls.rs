@@ -12,6 +12,7 @@ use super::floor::Floor;
 use super::log_limit::limited;
 use super::out_queue::{Flushed, Frames, OutQueue};
 use crate::index::ConnKey;
+use crate::planted;
 use log::{Level, debug};
 use rustls::Error;
 use rustls::server::{ServerConfig, ServerConnectionData, UnbufferedServerConnection};
@@ -215,6 +216,12 @@ impl Tls {
     fn give_up(&mut self) {
         (self.ended, self.is_broken, self.took_leave) = (true, true, true);
         self.held = Vec::new();
+    }
+
+    /// Gives back all memory of a connection that is about to be over.
+    pub(super) fn empty(&mut self) {
+        self.give_up();
+        (self.unsent, self.unsent_from) = (Vec::new(), 0);
     }
 
     /// Keeps the sealed beginning of what has not come whole. No memory is kept for none.
@@ -439,7 +446,9 @@ impl<S: Write> Write for Sink<'_, S> {
             return Err(ErrorKind::WouldBlock.into());
         }
         let mut plain = std::mem::take(&mut self.bench.plain);
-        plain.clear();
+        if !planted::bug("plaintext-left") {
+            plain.clear();
+        }
         let mut taken = 0;
         let mut sent = Ok(true);
         'slices: for slice in slices {
@@ -461,6 +470,9 @@ impl<S: Write> Write for Sink<'_, S> {
         }
         if matches!(sent, Ok(true)) && !plain.is_empty() {
             sent = self.send(&plain);
+        }
+        if matches!(sent, Ok(true)) {
+            plain.clear();
         }
         self.bench.plain = plain;
         sent.map(|_| taken)

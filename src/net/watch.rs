@@ -12,6 +12,7 @@ use crate::config::Excess;
 use crate::hub::Millis;
 use crate::hub::command::PeerFault;
 use crate::index::{ConnKey, Key, TimerKey};
+use crate::planted;
 use log::Level;
 use std::net::IpAddr;
 
@@ -150,7 +151,10 @@ impl<S: Socket> Floor<S> {
         let owes_until_ns = self.owes_until_ns(key);
         if self.tariff.excess == Excess::Delay && owes_until_ns > now_ns {
             let watch = self.conns[key.index()].watch.get_or_insert_default();
-            watch.rests_until = owes_until_ns.div_ceil(MILLISECOND_NS);
+            watch.rests_until = match planted::bug("rests-for-ever") {
+                false => owes_until_ns.div_ceil(MILLISECOND_NS),
+                true => Millis::MAX / 2,
+            };
             self.census.delayed += 1;
         }
     }

@@ -2,6 +2,7 @@
 
 use super::client::{Initiation, Mark, NEVER};
 use super::guests::NAMES;
+use super::passes;
 use super::world::{Aim, Asked, DEBOUT, Said, World};
 use peerhub::config::Scope;
 use std::collections::BTreeSet;
@@ -55,6 +56,7 @@ impl World {
             870..885 if self.debout => self.watch(number),
             885..900 => self.flood(number),
             900..904 => self.storm(),
+            904..970 if self.tokens.are_on() => self.authenticate(number),
             _ => {}
         }
     }
@@ -89,7 +91,8 @@ impl World {
     }
 
     fn initiate(&mut self, number: usize) {
-        if self.clients[number].pending.is_some() {
+        let client = &self.clients[number];
+        if client.pending.is_some() || client.showing.is_some() {
             return;
         }
         let joined = self.clients[number].joined != NEVER;
@@ -132,7 +135,7 @@ impl World {
         {
             return;
         }
-        let initiation = Initiation {
+        let mut initiation = Initiation {
             id,
             linkage,
             tags,
@@ -142,14 +145,26 @@ impl World {
             start_time: self.dice.chance(50).then(|| self.dice.below(1 << 40)),
             resume,
         };
+        let text = initiation_text(&initiation);
+        let client = &mut self.clients[number];
+        client.extended |= initiation.resume.is_some();
+        if let Some(pass) = &client.pass {
+            let fixed = pass.id.clone();
+            let is_foreign = fixed.is_some()
+                && (initiation.id.as_ref())
+                    .is_some_and(|id| fixed.as_ref() != Some(id) && *id != own);
+            if is_foreign || !pass.allows_linkage(&initiation.linkage) {
+                client.peer.say(&text);
+                return self.expect_fault(number, "E_FORBIDDEN");
+            }
+            initiation.id = fixed.or(initiation.id);
+        }
         if !initiation.shows {
             self.veiled
                 .insert(initiation.id.clone().unwrap_or_else(|| own.clone()));
         }
         self.note_claims(number, &own, &initiation);
-        let text = initiation_text(&initiation);
         let client = &mut self.clients[number];
-        client.extended |= initiation.resume.is_some();
         if initiation.id.as_ref().is_some_and(|id| *id != own)
             && let Some((_, until, _)) = client.ids.last_mut()
         {
@@ -238,12 +253,19 @@ impl World {
     }
 
     fn change_subscriptions(&mut self, number: usize, on: bool, channels: &[String]) {
+        if self.clients[number].showing.is_some() {
+            return;
+        }
         let kind = if on { "subscribe" } else { "unsubscribe" };
         let text = format!(
             r#"{{"type":"{kind}","content":{{"channels":{}}}}}"#,
             list(channels)
         );
         let end = self.clients[number].peer.say(&text);
+        let all = |pass: &passes::Pass| channels.iter().all(|name| pass.allows_subscribing(name));
+        if on && !self.clients[number].may(all) {
+            return self.expect_fault(number, "E_FORBIDDEN");
+        }
         for channel in channels {
             let client = &mut self.clients[number];
             if on && client.channels.len() >= CHANNELS_MAX && !client.channels.contains(channel) {
@@ -272,6 +294,9 @@ impl World {
             "terminate",
             "clientdebout",
         ];
+        if self.clients[number].showing.is_some() {
+            return;
+        }
         let on = self.dice.chance(60);
         if on {
             let ids = self.clients[number].ids.clone();
@@ -281,6 +306,42 @@ impl World {
         let kind = kinds[self.dice.below(5) as usize];
         let text = format!(r#"{{"type":"deboutSelection","content":{{"{kind}":{on}}}}}"#);
         self.clients[number].peer.say(&text);
+        if !self.clients[number].may(|pass| pass.debout) {
+            self.expect_fault(number, "E_FORBIDDEN");
+        }
+    }
+
+    /// Shows a fresh token, or what only looks like one. What it allows is not made use of before the hub has answered.
+    fn authenticate(&mut self, number: usize) {
+        let client = &self.clients[number];
+        if client.pending.is_some() || client.showing.is_some() {
+            return;
+        }
+        let (dice, wall) = (&mut self.dice, self.wall);
+        let (shown, fault) = match &client.pass {
+            None => (passes::of_another(dice, wall), Some("E_FORBIDDEN")),
+            Some(pass) => match dice.below(10) {
+                0 => (passes::forged(), Some("E_BADTOKEN")),
+                1 => (passes::of_another(dice, wall), Some("E_FORBIDDEN")),
+                _ => {
+                    let shown = passes::fresh(dice, wall, pass);
+                    let fresh = shown.pass.as_ref();
+                    let is_in = client.joined != NEVER;
+                    let stays =
+                        !is_in || fresh.is_some_and(|it| it.allows_linkage(&client.linkage));
+                    (shown, (!stays).then_some("E_FORBIDDEN"))
+                }
+            },
+        };
+        let text = format!(
+            r#"{{"type":"authenticate","messageid":"show","content":{{"token":"{}"}}}}"#,
+            shown.text
+        );
+        let client = &mut self.clients[number];
+        client.extended = true;
+        client.shown_at = self.moment;
+        client.showing = Some((shown.pass, fault));
+        client.peer.say(&text);
     }
 
     pub(crate) fn say_something(&mut self, number: usize) {
@@ -300,6 +361,10 @@ impl World {
 
     /// Publishes or notifies.
     pub(crate) fn say(&mut self, number: usize, to: Aim, padding_bytes: usize) {
+        let is_publication = matches!(to, Aim::Channel(_));
+        if is_publication && self.clients[number].showing.is_some() {
+            return;
+        }
         let serial = self.next_serial();
         let padding = "x".repeat(padding_bytes);
         let text = match &to {
@@ -324,6 +389,11 @@ impl World {
             2 => client.peer.say_in_pieces(&text, 1 + text.len() / 4),
             _ => client.peer.say(&text),
         };
+        if let Aim::Channel(channel) = &to
+            && !client.may(|pass| pass.allows_publishing(channel))
+        {
+            return self.expect_fault(number, "E_FORBIDDEN");
+        }
         client.marks.push_back((end, Mark::Said(serial)));
         let (sent, done) = (self.moment, NEVER);
         self.said.insert(

@@ -14,6 +14,8 @@ pub(crate) struct Askers {
     /// Below which PeerJS is, if it is spoken.
     peerjs: Option<String>,
     body_bytes_max: usize,
+    /// Who posts for PeerJS has no token, and needs one.
+    are_tokens_required: bool,
     askers: Vec<Asker>,
 }
 
@@ -42,6 +44,7 @@ impl Askers {
         Askers {
             peerjs: config.peerjs.on.then_some(base),
             body_bytes_max: config.limits.body_bytes,
+            are_tokens_required: config.tokens.are_required(),
             askers: Vec::new(),
         }
     }
@@ -98,9 +101,17 @@ impl Askers {
                         kind.to_uppercase(),
                         "p".repeat(present.dice.below(300) as usize)
                     );
-                    present.posted.push((present.now_ms, body.len()));
                     let path = format!("{base}/{key}/{author}/nobodys-token/{kind}");
-                    (post(&path, &body), &[200, 503])
+                    match self.are_tokens_required {
+                        true => {
+                            is_last = true;
+                            (post(&path, &body), &[401])
+                        }
+                        false => {
+                            present.posted.push((present.now_ms, body.len()));
+                            (post(&path, &body), &[200, 503])
+                        }
+                    }
                 }
             },
         };

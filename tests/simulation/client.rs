@@ -3,8 +3,10 @@
 //! Its card is its own naive truth, made from what it sent and nothing else; its view is made from what it was told, as
 //! the original client makes its collection of peers.
 
+use super::passes::Pass;
 use crate::support::test_peer::TestPeer;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::IpAddr;
 
 /// Counts actions and ticks, so that what came before what can be told.
 pub(crate) type Moment = u64;
@@ -16,7 +18,17 @@ pub(crate) const NEVER: Moment = Moment::MAX;
 #[derive(Debug)]
 pub(crate) struct Client {
     pub(crate) peer: TestPeer,
-    pub(crate) address: u8,
+    pub(crate) address: IpAddr,
+    /// What its token allows, if it has come with one.
+    pub(crate) pass: Option<Pass>,
+    /// The fresh token that it has shown and of which it has not heard yet: what that would allow, and why it must not.
+    pub(crate) showing: Option<(Option<Pass>, Option<&'static str>)>,
+    /// When it has shown that.
+    pub(crate) shown_at: Moment,
+    /// The status with which it must be turned away for its token.
+    pub(crate) denied: Option<u16>,
+    /// Whether there is room for it shows only after a proxy has said for whom it comes.
+    pub(crate) may_be_refused: bool,
     pub(crate) created: Moment,
     pub(crate) accepted: Moment,
     pub(crate) joined: Moment,
@@ -84,11 +96,16 @@ pub(crate) struct Initiation {
 }
 
 impl Client {
-    pub(crate) fn new(mut peer: TestPeer, address: u8, created: Moment) -> Client {
+    pub(crate) fn new(mut peer: TestPeer, address: IpAddr, created: Moment) -> Client {
         peer.may_be_cut_off = true;
         Client {
             peer,
             address,
+            pass: None,
+            showing: None,
+            shown_at: 0,
+            denied: None,
+            may_be_refused: false,
             created,
             accepted: NEVER,
             joined: NEVER,
@@ -158,6 +175,35 @@ impl Client {
         self.doubtful_from = self.doubtful_from.min(from);
     }
 
+    /// Whether the hub may let it do this, as far as its token goes.
+    pub(crate) fn may(&self, ask: impl FnOnce(&Pass) -> bool) -> bool {
+        self.pass.as_ref().is_none_or(ask)
+    }
+
+    /// The passes that may count at present.
+    pub(crate) fn passes(&mut self) -> impl Iterator<Item = &mut Pass> {
+        let shown = self.showing.iter_mut();
+        let shown = shown.filter(|(_, fault)| fault.is_none());
+        let shown = shown.filter_map(|(pass, _)| pass.as_mut());
+        self.pass.iter_mut().chain(shown)
+    }
+
+    /// The fresh token counts from now on: what it does not allow has ended between its showing and now.
+    pub(crate) fn renewed(&mut self, pass: Pass, now: Moment) {
+        let gone: Vec<String> = self
+            .channels
+            .iter()
+            .filter(|channel| !pass.allows_subscribing(channel))
+            .cloned()
+            .collect();
+        for channel in gone {
+            self.channels.remove(&channel);
+            self.subscriptions
+                .push((channel, false, self.shown_at, now));
+        }
+        self.pass = Some(pass);
+    }
+
     /// Its client info as the others must see it.
     pub(crate) fn card(&self) -> String {
         let properties: Vec<_> = self
@@ -167,8 +213,9 @@ impl Client {
             .collect();
         let tags: Vec<_> = self.tags.iter().map(|tag| format!("\"{tag}\"")).collect();
         format!(
-            r#"{{"id":"{}","userid":"","linkageKey":"{}","tags":[{}],"properties":{{{}}},"remoteAddress":"10.0.0.{}"{}}}"#,
+            r#"{{"id":"{}","userid":"{}","linkageKey":"{}","tags":[{}],"properties":{{{}}},"remoteAddress":"{}"{}}}"#,
             self.id(),
+            self.pass.as_ref().map_or("", |pass| &pass.user_id),
             self.linkage,
             tags.join(","),
             properties.join(","),

@@ -9,6 +9,8 @@ use crate::support::test_peer::{Heard, TestPeer};
 pub(crate) struct Door {
     /// The path of its WebSockets; without one it speaks lines.
     path: Option<&'static str>,
+    /// The dialect is spoken, but not with these addresses.
+    is_barred: bool,
     guests: Vec<Guest>,
 }
 
@@ -16,13 +18,15 @@ impl Door {
     pub(crate) fn new(path: &'static str) -> Door {
         Door {
             path: Some(path),
+            is_barred: false,
             guests: Vec::new(),
         }
     }
 
-    pub(crate) fn for_lines() -> Door {
+    pub(crate) fn for_lines(is_barred: bool) -> Door {
         Door {
             path: None,
+            is_barred,
             guests: Vec::new(),
         }
     }
@@ -35,7 +39,7 @@ impl Tribe for Door {
 
     fn enter(&mut self, wire: Wire, _number: usize, present: &mut Present) {
         let peer = match self.path {
-            Some(path) => TestPeer::new(wire, path),
+            Some(path) => present.peer(wire, path),
             None => {
                 let mut peer = TestPeer::of_lines(wire);
                 peer.say(r#"{"senderName":"room0","type":"@PRESENTATION","content":{}}"#);
@@ -72,6 +76,10 @@ impl Tribe for Door {
             // Any path that is nobody else's is that of the hub's own protocol.
             Some(_) if first => assert!(text.starts_with(r#"{"type":"accept","#), "{text}"),
             Some(_) => assert!(text.starts_with(r#"{"type":"nudge","#), "{text}"),
+            None if self.is_barred => {
+                let is_told = text.contains("net-peer is not spoken with this address");
+                assert!(first && is_told, "{text}");
+            }
             None if first => assert!(text.starts_with("HTTP/1.1 400"), "{text}"),
             None => assert!(!text.starts_with('{'), "{text}"),
         }

@@ -3,7 +3,7 @@
 use super::client::NEVER;
 use super::guests::{Guest, Present, Tribe};
 use crate::support::memory_socket::Wire;
-use crate::support::test_peer::{Heard, TestPeer};
+use crate::support::test_peer::Heard;
 use std::collections::VecDeque;
 
 /// All callers, gone ones too.
@@ -56,7 +56,7 @@ impl Tribe for Callers {
     }
 
     fn enter(&mut self, wire: Wire, _number: usize, present: &mut Present) {
-        let mut guest = Guest::new(TestPeer::new(wire, "/echo"), present.moment);
+        let mut guest = Guest::new(present.peer(wire, "/echo"), present.moment);
         // What follows the head at once is heard too.
         guest.joined = present.moment;
         self.callers.push(Caller {

@@ -5,7 +5,9 @@
 //! Owns the guests' clock of moments and their dice. Must not: know what the tribes say.
 
 use super::client::{Moment, NEVER};
-use super::{askers, closed, echo, netpeer, peerjs, peero, relay};
+use super::passes::{Pass, Tokens, Wall};
+use super::roads::{Arrived, Roads};
+use super::{askers, closed, echo, hasty, netpeer, peerjs, peero, relay};
 use crate::support::Dice;
 use crate::support::memory_socket::Wire;
 use crate::support::test_hub::TestHub;
@@ -23,11 +25,16 @@ pub(crate) const NAMES: [&str; 6] = [
     "5d1b2a0e9c8f47663a2b1c0d9e8f70615a4b3c2d",
 ];
 
-/// The second number in the addresses of those who speak lines.
-pub(crate) const LINES_NET: u8 = 4;
+/// The addresses of those who speak lines.
+pub(crate) const LINES_NET: &str = "10.4.0.0/16";
 
-/// Where those who ask by HTTP are among the tribes.
+/// Where those who speak lines, those who ask by HTTP and those who do too much are among the tribes.
+const LINES_PLACE: usize = 3;
 const ASKERS_PLACE: usize = 5;
+const HASTY_PLACE: usize = 6;
+
+/// A range of addresses that nobody has.
+pub(crate) const NO_NET: &str = "192.0.2.0/24";
 
 /// What everybody may use who takes part: chance, and when it is.
 #[derive(Debug)]
@@ -36,6 +43,10 @@ pub(crate) struct Present {
     pub(crate) moment: Moment,
     /// The hub's clock.
     pub(crate) now_ms: u64,
+    pub(crate) wall: Wall,
+    pub(crate) tokens: Tokens,
+    /// The header fields with which whoever comes makes his request, each with its line's end.
+    pub(crate) fields: String,
     /// What is said is at least so long, if whoever says it can choose.
     pub(crate) padding_bytes: usize,
     /// What was posted for PeerJS by plain HTTP: when, and how many bytes.
@@ -43,6 +54,11 @@ pub(crate) struct Present {
 }
 
 impl Present {
+    /// Whoever comes asks for a WebSocket on this path.
+    pub(crate) fn peer(&self, wire: Wire, path: &str) -> TestPeer {
+        TestPeer::with_fields(wire, path, &self.fields)
+    }
+
     /// A number that nothing else has.
     pub(crate) fn serial(&mut self, dialect: &str) -> String {
         self.moment += 1;
@@ -63,8 +79,18 @@ pub(crate) struct Guest {
     pub(crate) gone: Moment,
     /// It will send nothing more that the hub can understand.
     pub(crate) mute: bool,
+    /// Where it is for the hub.
+    pub(crate) address: IpAddr,
+    /// What its token allows, if it has come with one.
+    pub(crate) pass: Option<Pass>,
+    /// The status with which it must be turned away for its token.
+    denied: Option<u16>,
+    /// Whether there is room for it shows only after a proxy has said for whom it comes.
+    may_be_refused: bool,
     /// The hub has no room for it.
     refused: bool,
+    /// It does more than the rates allow.
+    pub(crate) is_hasty: bool,
     /// It was cut off without a reason that it knows of.
     lost: bool,
     /// For a while it has read nothing.
@@ -83,7 +109,12 @@ impl Guest {
             doubtful_from: NEVER,
             gone: NEVER,
             mute: false,
+            address: IpAddr::from([0, 0, 0, 0]),
+            pass: None,
+            denied: None,
+            may_be_refused: false,
             refused: false,
+            is_hasty: false,
             lost: false,
             hangs: false,
             has_stalled: false,
@@ -92,7 +123,29 @@ impl Guest {
 
     /// Whether the hub had no room for it when it came.
     pub(crate) fn is_refused(&self) -> bool {
-        self.refused
+        self.refused || self.may_be_refused
+    }
+
+    /// Notes how it has come, and with what.
+    fn arrived(
+        &mut self,
+        address: IpAddr,
+        may_be_refused: bool,
+        pass: Option<Pass>,
+        denied: Option<u16>,
+    ) {
+        (self.address, self.may_be_refused) = (address, may_be_refused);
+        (self.pass, self.denied) = (pass, denied);
+        // It may be turned away without having done anything.
+        if may_be_refused || denied.is_some() {
+            self.doubt(self.came);
+        }
+    }
+
+    /// Whether the hub may have taken its token for expired.
+    fn may_have_expired(&self, wall: Wall) -> bool {
+        let pass = self.pass.as_ref();
+        pass.is_some_and(|pass| pass.may_have_ended(wall))
     }
 
     /// It was cut off without a reason that it knows of.
@@ -163,12 +216,13 @@ pub(crate) trait Tribe: std::fmt::Debug {
 #[derive(Debug)]
 pub(crate) struct Guests {
     tribes: Vec<Box<dyn Tribe>>,
+    roads: Roads,
     pub(crate) present: Present,
 }
 
 impl Guests {
     /// The tribes of the dialects that are on, and somebody at the closed doors of the others.
-    pub(crate) fn new(config: &Config, mut dice: Dice) -> Guests {
+    pub(crate) fn new(config: &Config, roads: Roads, mut dice: Dice) -> Guests {
         let mut tribes: Vec<Box<dyn Tribe>> = Vec::new();
         match config.peerjs.on {
             true => tribes.push(Box::new(peerjs::Callers::new(config))),
@@ -182,28 +236,37 @@ impl Guests {
             true => tribes.push(Box::new(relay::Nodes::new(config, &mut dice))),
             false => tribes.push(Box::new(closed::Door::new("/peer-relay"))),
         }
-        match config.netpeer.on {
+        let are_lines_allowed = config.tokens.netpeer_allowed != [NO_NET];
+        match config.netpeer.on && are_lines_allowed {
             true => tribes.push(Box::new(netpeer::Members::new(config))),
-            false => tribes.push(Box::new(closed::Door::for_lines())),
+            false => tribes.push(Box::new(closed::Door::for_lines(config.netpeer.on))),
         }
         match config.echo {
             true => tribes.push(Box::new(echo::Callers::default())),
             false => tribes.push(Box::new(closed::Door::new("/echo"))),
         }
         tribes.push(Box::new(askers::Askers::new(config)));
+        tribes.push(Box::new(hasty::Hasty::new(config)));
         let present = Present {
             dice,
             moment: 0,
             now_ms: 0,
+            wall: Wall::default(),
+            tokens: Tokens::new(config),
+            fields: String::new(),
             padding_bytes: 0,
             posted: Vec::new(),
         };
-        Guests { tribes, present }
+        Guests {
+            tribes,
+            roads,
+            present,
+        }
     }
 
     /// Sometimes somebody connects, and some of those who are there do something.
     pub(crate) fn step(&mut self, hub: &mut TestHub) {
-        self.present.now_ms = hub.elapsed_ms();
+        self.look(hub);
         for (place, tribe) in self.tribes.iter_mut().enumerate() {
             let open: Vec<usize> = (0..tribe.count())
                 .filter(|&number| !tribe.guest(number).peer.is_gone())
@@ -215,16 +278,24 @@ impl Guests {
                     1 => 4_000,
                     _ => 1 << 20,
                 };
-                let last = match place == ASKERS_PLACE {
-                    false => (number % 250 + 1) as u8,
+                let last = match place {
                     // All from one address, of which there may be few.
-                    true => 1,
+                    ASKERS_PLACE | HASTY_PLACE => 1,
+                    _ => (number % 250 + 1) as u8,
                 };
                 let from = IpAddr::from([10, 1 + place as u8, 0, last]);
                 let refused = hub.census().refused;
-                if let Some(wire) = hub.connect(from, window) {
+                let makes_request = !matches!(place, LINES_PLACE | ASKERS_PLACE);
+                let dice = &mut self.present.dice;
+                if let Some(arrived) = self.roads.arrive(hub, dice, from, window, makes_request) {
                     self.present.moment += 1;
-                    tribe.enter(wire, number, &mut self.present);
+                    enter(
+                        tribe.as_mut(),
+                        number,
+                        arrived,
+                        makes_request,
+                        &mut self.present,
+                    );
                     if hub.census().refused > refused {
                         let guest = tribe.guest(number);
                         guest.doubt(guest.came);
@@ -282,13 +353,13 @@ impl Guests {
     /// Lets bytes move in both directions; whether anything moved.
     pub(crate) fn pump(
         &mut self,
-        now_ms: u64,
+        hub: &TestHub,
         mut arriving: impl FnMut(&mut Dice) -> usize,
         mut received: impl FnMut(&mut Dice) -> usize,
     ) -> bool {
+        self.present.moment += 1;
+        self.look(hub);
         let present = &mut self.present;
-        present.now_ms = now_ms;
-        present.moment += 1;
         let mut moved = false;
         for tribe in &mut self.tribes {
             for number in 0..tribe.count() {
@@ -310,9 +381,46 @@ impl Guests {
                     moved = true;
                     take_in(tribe.as_mut(), number, heard, present);
                 }
+                moved |= wire.is_flying();
             }
         }
         moved
+    }
+
+    /// Looks at the clocks: who comes with a token may be out at any time from its end on.
+    pub(crate) fn look(&mut self, hub: &TestHub) {
+        let present = &mut self.present;
+        present.now_ms = hub.elapsed_ms();
+        present.wall = Wall::of(hub);
+        if !present.tokens.are_on() {
+            return;
+        }
+        for tribe in &mut self.tribes {
+            for number in 0..tribe.count() {
+                let guest = tribe.guest(number);
+                let Some(pass) = &mut guest.pass else {
+                    continue;
+                };
+                pass.look(present.wall);
+                if pass.may_have_ended(present.wall) {
+                    guest.doubt(present.moment);
+                }
+            }
+        }
+    }
+
+    /// The addresses of those who are certainly in.
+    pub(crate) fn addresses(&mut self) -> Vec<IpAddr> {
+        let mut addresses = Vec::new();
+        for tribe in &mut self.tribes {
+            for number in 0..tribe.count() {
+                let guest = tribe.guest(number);
+                if guest.peer.is_upgraded() {
+                    addresses.push(guest.address);
+                }
+            }
+        }
+        addresses
     }
 
     /// Everything is at rest.
@@ -363,6 +471,14 @@ impl Guests {
         let mut lost = Vec::new();
         for (place, tribe) in self.tribes.iter_mut().enumerate() {
             tribe.judge(&mut self.present);
+            for number in 0..tribe.count() {
+                let guest = tribe.guest(number);
+                let pass = guest.pass.as_ref().filter(|_| guest.peer.is_upgraded());
+                assert!(
+                    pass.is_none_or(|pass| !pass.must_have_ended(self.present.wall)),
+                    "guest {place}/{number} has a token that has expired"
+                );
+            }
             let guests = 0..tribe.count();
             lost.extend(
                 guests
@@ -389,6 +505,34 @@ impl Guests {
             }
         }
     }
+}
+
+/// Somebody connects, and perhaps shows a token.
+fn enter(
+    tribe: &mut dyn Tribe,
+    number: usize,
+    arrived: Arrived,
+    makes_request: bool,
+    present: &mut Present,
+) {
+    let Arrived {
+        wire,
+        fields,
+        address,
+        may_be_refused,
+    } = arrived;
+    present.fields = fields;
+    let (mut pass, mut denied) = (None, None);
+    if makes_request {
+        let shown = present.tokens.draw_plain(&mut present.dice, present.wall);
+        let shown_fields = shown.fields(&mut present.dice);
+        present.fields.push_str(&shown_fields);
+        (pass, denied) = (shown.pass, shown.status);
+    }
+    tribe.enter(wire, number, present);
+    tribe
+        .guest(number)
+        .arrived(address, may_be_refused, pass, denied);
 }
 
 /// What every guest does now and then; mostly what its tribe does.
@@ -430,9 +574,15 @@ fn take_in(tribe: &mut dyn Tribe, number: usize, heard: Heard, present: &mut Pre
         Heard::Ping => return,
         Heard::Refused(status) => {
             let is_broken = guest.mute && matches!(status, 400 | 408 | 503);
+            let is_denied = guest.denied == Some(*status)
+                || *status == 401 && guest.may_have_expired(present.wall);
+            if *status == 429 && guest.is_hasty {
+                guest.doubt(guest.came);
+            }
+            let is_denied = is_denied || *status == 429 && guest.is_hasty;
             assert!(
-                *status == 503 && guest.refused || is_broken,
-                "only want of room turns a guest away, not {status}"
+                *status == 503 && guest.is_refused() || is_broken || is_denied,
+                "only want of room or of a token turns a guest away, not {status}"
             );
         }
         Heard::Close(code, reason) => {
@@ -440,7 +590,9 @@ fn take_in(tribe: &mut dyn Tribe, number: usize, heard: Heard, present: &mut Pre
                 code,
                 None | Some(1000 | 1001 | 1002 | 1007 | 1008 | 1009 | 1012 | 1013)
             );
-            assert!(known, "{code:?} {reason}");
+            let has_ended = *code == Some(4401) && guest.may_have_expired(present.wall);
+            let is_hasty = *code == Some(4429) && guest.is_hasty;
+            assert!(known || has_ended || is_hasty, "{code:?} {reason}");
         }
         Heard::Answer(..) => unreachable!("guests make no plain requests"),
         Heard::Gone => {}

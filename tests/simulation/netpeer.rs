@@ -1,7 +1,7 @@
 //! Members of net-peer's mesh: who may have which name, who is listed to whom, and which state goes from one to the next.
 
 use super::client::{Moment, NEVER};
-use super::guests::{Guest, LINES_NET, NAMES, Present, Tribe};
+use super::guests::{Guest, NAMES, Present, Tribe};
 use crate::support::memory_socket::Wire;
 use crate::support::test_peer::{Heard, TestPeer};
 use peerhub::Config;
@@ -160,8 +160,8 @@ impl Members {
             "nobody is listed to himself"
         );
         let from = self.members[number].came();
-        let known = self.members.iter().enumerate().any(|(other, member)| {
-            let ip = format!("10.{}.0.{}", LINES_NET, other % 250 + 1);
+        let known = self.members.iter().any(|member| {
+            let ip = member.guest.address.to_string();
             member.name == name
                 && host["mainPort"] == member.port
                 && host["remotePort"] == 50_000

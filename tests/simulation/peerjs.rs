@@ -5,7 +5,7 @@
 use super::client::{Moment, NEVER};
 use super::guests::{Guest, NAMES, Present, Tribe};
 use crate::support::memory_socket::Wire;
-use crate::support::test_peer::{Heard, TestPeer};
+use crate::support::test_peer::Heard;
 use peerhub::Config;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -292,7 +292,7 @@ impl Tribe for Callers {
         let token = present.dice.below(2);
         let base = self.config.path.trim_end_matches('/');
         let path = format!("{base}/peerjs?key={key}&id={id}&token=t{token}&version=1.5.5");
-        let mut guest = Guest::new(TestPeer::new(wire, &path), present.moment);
+        let mut guest = Guest::new(present.peer(wire, &path), present.moment);
         // Of two with one token the later takes over; which is the later is sometimes the hub's choice.
         for caller in &mut self.callers {
             if (caller.key, caller.id, caller.token) == (key, id, token)

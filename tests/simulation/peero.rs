@@ -3,7 +3,7 @@
 use super::client::{Moment, NEVER};
 use super::guests::{Guest, NAMES, Present, Tribe};
 use crate::support::memory_socket::Wire;
-use crate::support::test_peer::{Heard, TestPeer};
+use crate::support::test_peer::Heard;
 use peerhub::Config;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -235,7 +235,7 @@ impl Tribe for Visitors {
 
     fn enter(&mut self, wire: Wire, _number: usize, present: &mut Present) {
         self.visitors.push(Visitor {
-            guest: Guest::new(TestPeer::new(wire, "/peero"), present.moment),
+            guest: Guest::new(present.peer(wire, "/peero"), present.moment),
             id: String::new(),
             settled: NEVER,
             turned_away: false,

@@ -59,6 +59,22 @@ const PLANTED: &[(&str, &str)] = &[
         "any number of messages waits for one who is not there",
     ),
     ("remove-untold", "nobody hears that a visitor has left"),
+    (
+        "expired-stays",
+        "nobody is sent away when his token has expired",
+    ),
+    (
+        "named-uncounted",
+        "for whom a proxy comes is not counted among those of his address",
+    ),
+    (
+        "rests-for-ever",
+        "who has done too much is never read from again",
+    ),
+    (
+        "plaintext-left",
+        "what a full socket did not take is put before what somebody else is told in TLS",
+    ),
 ];
 
 #[test]

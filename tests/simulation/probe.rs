@@ -2,6 +2,8 @@
 //!
 //! Owns the pair and the ticks that it has waited. They are in a linkage of their own, so that nobody else knows them.
 
+use super::passes::Tokens;
+use super::roads::Roads;
 use crate::support::test_hub::TestHub;
 use crate::support::test_peer::{Heard, TestPeer};
 use std::net::IpAddr;
@@ -24,11 +26,12 @@ impl Probe {
     const TICKS_MAX: u64 = 16;
 
     /// The pair comes before everybody else.
-    pub(crate) fn new(hub: &mut TestHub) -> Probe {
+    pub(crate) fn new(hub: &mut TestHub, roads: Roads, tokens: Tokens) -> Probe {
         let pair = [1, 2].map(|last| {
             let from = IpAddr::from([10, 9, 9, last]);
             let wire = hub.connect(from, 1 << 20).expect("nobody else is there");
-            TestPeer::new(wire, "/")
+            roads.pave(&wire);
+            TestPeer::with_fields(wire, "/", &tokens.lasting())
         });
         let mut probe = Probe {
             pair,
@@ -71,6 +74,7 @@ impl Probe {
                 moved = true;
                 self.hear(number, &heard);
             }
+            moved |= self.pair[number].wire().is_flying();
         }
         if let Some((number, since)) = self.awaited {
             let waited = hub.ticks() - since;

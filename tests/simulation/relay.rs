@@ -6,7 +6,7 @@ use super::client::{Moment, NEVER};
 use super::guests::{Guest, NAMES, Present, Tribe};
 use crate::support::Dice;
 use crate::support::memory_socket::Wire;
-use crate::support::test_peer::{Heard, TestPeer};
+use crate::support::test_peer::Heard;
 use peerhub::Config;
 use serde::Deserialize;
 use serde_json::Value;
@@ -385,7 +385,7 @@ impl Tribe for Nodes {
 
     fn enter(&mut self, wire: Wire, _number: usize, present: &mut Present) {
         let id = self.some_id(present);
-        let mut guest = Guest::new(TestPeer::new(wire, "/peer-relay"), present.moment);
+        let mut guest = Guest::new(present.peer(wire, "/peer-relay"), present.moment);
         let is_rude = present.dice.chance(4);
         match present.dice.below(3) {
             _ if is_rude => guest.peer.say(r#""room0""#),

@@ -21,4 +21,9 @@ pub(crate) const NAMED: &[Named] = &[
         seed: 85,
         steps: 300,
     },
+    Named {
+        name: "whoever was cut off for want of memory kept what waited sealed for him",
+        seed: 64,
+        steps: 300,
+    },
 ];

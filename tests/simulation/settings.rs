@@ -2,14 +2,18 @@
 //!
 //! Here is where a new bound takes part: one line in `limits`, or one function for a part of its own.
 
-use super::{CONNECTIONS_MAX, PROBE_MS_MAX, REQUEST_MS_MAX, actions, guests, peerjs, relay};
+use super::{
+    CONNECTIONS_MAX, PROBE_MS_MAX, REQUEST_MS_MAX, actions, guests, passes, peerjs, relay, roads,
+};
 use crate::support::Dice;
 use peerhub::Config;
-use peerhub::config::{Excess, Limits, NetPeer, PeerJs, Peero, Rates, Relay, Scope, Stop};
+use peerhub::config::{
+    Excess, Limits, NetPeer, PeerJs, Peero, ProxyProtocol, Rates, Relay, Scope, Stop, Tokens,
+};
 
 /// Settings that all parts of the simulation can live with.
 pub(crate) fn draw(dice: &mut Dice) -> Config {
-    Config {
+    let mut config = Config {
         debout: dice.chance(25),
         scope: one_of(dice, [Scope::Hub, Scope::Hub, Scope::Hub, Scope::Linkage]),
         echo: spoken(dice),
@@ -31,12 +35,28 @@ pub(crate) fn draw(dice: &mut Dice) -> Config {
         read_buffer_bytes: one_of(dice, [200, 4_096, 128 << 10]),
         limits: limits(dice),
         rates: rates(dice),
+        drop_first: drop_first(dice),
+        trusted_proxies: trusted_proxies(dice),
+        proxy_protocol: one_of(
+            dice,
+            [
+                ProxyProtocol::Off,
+                ProxyProtocol::Accept,
+                ProxyProtocol::Require,
+            ],
+        ),
+        tokens: tokens_of(dice),
         peerjs: peerjs(dice),
         relay: relay(dice),
         netpeer: netpeer(dice),
         peero: peero(dice),
         ..Config::default()
+    };
+    if config.read_buffer_bytes < 1_000 {
+        // More bytes than such a rate allows would be thousands of ticks.
+        (config.rates.bytes, config.rates.address_bytes) = (0, 0);
     }
+    config
 }
 
 fn limits(dice: &mut Dice) -> Limits {
@@ -46,7 +66,7 @@ fn limits(dice: &mut Dice) -> Limits {
         message_bytes: actions::MESSAGE_BYTES_MAX,
         queue_bytes: one_of(dice, [64 << 10, 1 << 20]),
         soft_queue_bytes: one_of(dice, [0, 8_000, 1 << 20]),
-        memory_bytes: one_of(dice, [200_000, 1 << 30, 1 << 30]),
+        memory_bytes: one_of(dice, [100_000, 200_000, 1 << 30, 1 << 30]),
         tags: actions::TAGS_MAX,
         properties_bytes: actions::PROPERTIES_BYTES_MAX,
         channels: actions::CHANNELS_MAX,
@@ -57,14 +77,62 @@ fn limits(dice: &mut Dice) -> Limits {
     }
 }
 
-/// Rates that only a flood exceeds.
+/// Rates that only a flood exceeds, and those of whom `hasty` tells.
 fn rates(dice: &mut Dice) -> Rates {
-    Rates {
-        messages: one_of(dice, [0, 0, 20_000]),
+    let mut rates = Rates {
         address_connections: one_of(dice, [0, 0, 4]),
         burst_ms: 500,
         excess: one_of(dice, [Excess::Delay, Excess::Drop, Excess::Close]),
         ..Rates::default()
+    };
+    let (messages, bytes, deliveries, joins) = (2_000, 2_000_000, 4_000, 200);
+    match dice.below(16) {
+        0 => rates.messages = messages,
+        1 => rates.bytes = bytes,
+        2 => rates.deliveries = deliveries,
+        3 => rates.joins = joins,
+        4 => rates.address_messages = messages,
+        5 => rates.address_bytes = bytes,
+        6 => rates.address_deliveries = deliveries,
+        7 => rates.address_joins = joins,
+        8 => {
+            (rates.messages, rates.address_messages) = (messages, 2 * messages);
+            (rates.bytes, rates.address_bytes) = (bytes, 2 * bytes);
+            (rates.deliveries, rates.address_deliveries) = (deliveries, 2 * deliveries);
+            (rates.joins, rates.address_joins) = (joins, 2 * joins);
+        }
+        _ => {}
+    }
+    rates
+}
+
+/// What slow readers may be spared.
+fn drop_first(dice: &mut Dice) -> Vec<String> {
+    let kinds = ["nudges", "debout", "messages", "notifies"];
+    let some = kinds.into_iter().filter(|_| dice.chance(15));
+    some.map(str::to_owned).collect()
+}
+
+fn trusted_proxies(dice: &mut Dice) -> Vec<String> {
+    let are_there = dice.chance(35);
+    are_there
+        .then(|| roads::PROXIES.to_owned())
+        .into_iter()
+        .collect()
+}
+
+fn tokens_of(dice: &mut Dice) -> Tokens {
+    let is_on = dice.chance(35);
+    let lines = [roads::PROXIES, guests::LINES_NET].map(str::to_owned);
+    Tokens {
+        secret_file: is_on.then(|| "the simulation knows it".to_owned()),
+        leeway_ms: passes::LEEWAY_MS,
+        required: dice.chance(50),
+        netpeer_allowed: match dice.below(4) {
+            0 => vec![guests::NO_NET.to_owned()],
+            _ => lines.to_vec(),
+        },
+        ..Tokens::default()
     }
 }
 

@@ -4,7 +4,9 @@
 //! often.
 
 use super::client::{Client, Mark, Moment, NEVER};
+use super::passes::{Tokens, Wall};
 use crate::support::Dice;
+use crate::support::test_hub::TestHub;
 use crate::support::test_peer::Heard;
 use peerhub::config::Scope;
 use serde::Deserialize;
@@ -22,6 +24,8 @@ pub(crate) struct World {
     pub(crate) moment: Moment,
     /// The hub's clock.
     pub(crate) now_ms: u64,
+    pub(crate) wall: Wall,
+    pub(crate) tokens: Tokens,
     pub(crate) dice: Dice,
     pub(crate) scope: Scope,
     pub(crate) debout: bool,
@@ -36,6 +40,9 @@ pub(crate) struct World {
     pub(crate) secrets: Vec<(String, String)>,
     /// Claims without a secret to the id of somebody who had it for certain: claimant, holder, id, when.
     pub(crate) idle_claims: Vec<(usize, usize, String, Moment)>,
+    /// What may be dropped for slow readers, and how much of it was not heard.
+    pub(crate) drops: Vec<String>,
+    pub(crate) missed: u64,
     /// Ids of peers that at some time did not show themselves or watched the debug stream.
     pub(crate) veiled: BTreeSet<String>,
 }
@@ -87,10 +94,12 @@ impl World {
     /// `received`; whether anything moved.
     pub(crate) fn pump(
         &mut self,
+        hub: &TestHub,
         mut arriving: impl FnMut(&mut Dice) -> usize,
         mut received: impl FnMut(&mut Dice) -> usize,
     ) -> bool {
         self.moment += 1;
+        self.look(hub);
         let mut moved = false;
         for number in 0..self.clients.len() {
             if self.clients[number].peer.is_gone() {
@@ -107,8 +116,25 @@ impl World {
                 moved = true;
                 self.take_in(number, heard);
             }
+            moved |= wire.is_flying();
         }
         moved
+    }
+
+    /// Looks at the clocks: who comes with a token may be out at any time from its end on.
+    pub(crate) fn look(&mut self, hub: &TestHub) {
+        self.now_ms = hub.elapsed_ms();
+        self.wall = Wall::of(hub);
+        for client in &mut self.clients {
+            let wall = self.wall;
+            let ends = client.passes().fold(false, |ends, pass| {
+                pass.look(wall);
+                ends || pass.may_have_ended(wall)
+            });
+            if ends {
+                client.doubt(self.moment);
+            }
+        }
     }
 
     fn note_read(&mut self, number: usize) {
@@ -138,18 +164,33 @@ impl World {
                 let known = matches!(code, 1000 | 1001 | 1002 | 1007 | 1009 | 1012 | 4409 | 4410);
                 // Garbage may be the beginning of a message that never ends, and a flood more than is allowed.
                 let late = matches!(code, 1008 | 4429) && self.clients[number].mute;
-                assert!(known || late, "{code} {reason}");
+                let wall = self.wall;
+                let has_ended = code == 4401
+                    && self.clients[number]
+                        .passes()
+                        .any(|pass| pass.may_have_ended(wall));
+                assert!(known || late || has_ended, "{code} {reason}");
                 self.clients[number].farewell = Some(code);
             }
             Heard::Refused(status) => {
-                let is_broken = self.clients[number].mute && matches!(status, 400 | 408);
+                let (client, wall) = (&mut self.clients[number], self.wall);
+                let is_broken = client.mute && matches!(status, 400 | 408);
+                let is_denied = client.denied == Some(status)
+                    || status == 401 && client.passes().any(|pass| pass.may_have_ended(wall));
                 assert!(
-                    status == 503 || is_broken,
-                    "only want of room turns a client away, not {status}"
+                    status == 503 || is_broken || is_denied,
+                    "only want of room or of a token turns a client away, not {status}"
                 );
-                self.clients[number].doubt(0);
+                client.doubt(0);
             }
-            Heard::Ping | Heard::Pong(_) | Heard::Gone => {}
+            Heard::Gone => {
+                let client = &mut self.clients[number];
+                if client.may_be_refused && client.accepted == NEVER {
+                    // There was no room for it, not even to be told so.
+                    client.doubt(0);
+                }
+            }
+            Heard::Ping | Heard::Pong(_) => {}
             Heard::Answer(..) | Heard::Binary(_) | Heard::Bytes(_) => {
                 unreachable!("nobody asks for that here")
             }
@@ -170,6 +211,7 @@ impl World {
             "accept" => {
                 let client = &mut self.clients[number];
                 assert_eq!(client.accepted, NEVER, "accept comes once");
+                assert_eq!(client.denied, None, "a bad token lets nobody in");
                 client.accepted = self.moment;
                 assert!(self.given.insert(peer.to_owned()), "an id is fresh: {peer}");
                 client.ids.push((self.moment, NEVER, peer.to_owned()));
@@ -183,8 +225,10 @@ impl World {
                 let answer: Value = serde_json::from_str(content).expect("an answer of ours");
                 let by = answer["by"].as_u64().expect("who answers says so") as usize;
                 let asked = self.end_request(number, told.messageid);
+                // Who answers what others were asked may not have heard yet that he was asked too.
+                let (has_heard, ids) = (asked.arrived.contains(&by), asked.to.clone());
                 assert!(
-                    asked.arrived.contains(&by),
+                    has_heard || ids.iter().any(|id| self.clients[by].may_have_had(id)),
                     "only who was asked can answer: {text}"
                 );
                 assert!(self.clients[by].may_have_had(peer), "{text}");
@@ -202,6 +246,12 @@ impl World {
                     "an answer has the time that it was given: {text}"
                 );
             }
+            "authenticated" => {
+                let client = &mut self.clients[number];
+                let (pass, fault) = client.showing.take().expect("only what was shown counts");
+                assert_eq!(fault, None, "a bad token is not taken");
+                client.renewed(pass.expect("a good token allows something"), self.moment);
+            }
             "error" => {
                 let client = &mut self.clients[number];
                 assert!(
@@ -210,6 +260,15 @@ impl World {
                 );
                 let fault: Value = serde_json::from_str(content).expect("JSON");
                 let code = fault["code"].as_str().expect("an error has a code");
+                if fault["messageid"] == "show" {
+                    let (pass, why) = client.showing.take().expect("only what was shown is bad");
+                    let is_late = pass.is_some_and(|pass| pass.may_have_ended(self.wall));
+                    assert!(
+                        why == Some(code) || is_late && code == "E_BADTOKEN",
+                        "a good token counts: {text}"
+                    );
+                    return;
+                }
                 *client.faults_told.entry(code.to_owned()).or_default() += 1;
             }
             "nudge" => {}

@@ -2,9 +2,12 @@
 //!
 //! Owns the bytes between a test and the hub. What the test sends *flies* until it is let arrive; each arrival is an
 //! edge. What the hub writes fills a window; when the hub has met a full one, room in it is an edge. Nothing else is.
+//! A wire may be sealed: then the test says and is told plain bytes, and TLS goes over the wire.
 
 use super::Dice;
+use super::seal::Seal;
 use peerhub::net::{Readiness, Socket};
+use rustls::ClientConnection;
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
@@ -43,6 +46,8 @@ struct Pipes {
     /// The next read and the next write are interrupted.
     interrupted: bool,
     edges: Readiness,
+    /// The test's side of TLS.
+    seal: Option<Box<Seal>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,28 +75,54 @@ impl Wire {
             released: false,
             interrupted: false,
             edges: Readiness::default(),
+            seal: None,
         })));
         (MemorySocket(wire.clone()), wire)
+    }
+
+    /// From here on there is TLS. What is sent before its handshake is over waits for that.
+    pub fn seal(&self, tls: ClientConnection) {
+        let mut pipes = self.0.borrow_mut();
+        pipes.seal = Some(Box::new(Seal::new(tls, pipes.sent_bytes)));
+        pipes.send_sealed();
     }
 
     /// Sends bytes to the hub; nothing once the direction has ended. How many bytes were ever sent.
     pub fn send(&self, bytes: &[u8]) -> u64 {
         let mut pipes = self.0.borrow_mut();
-        if pipes.end.is_none() {
-            pipes.flying.extend(bytes);
-            pipes.sent_bytes += bytes.len() as u64;
+        let has_ended = pipes.end.is_some();
+        if let Some(seal) = &mut pipes.seal {
+            if !has_ended {
+                seal.say(bytes);
+            }
+            let said_bytes = seal.said_bytes();
+            pipes.send_sealed();
+            return said_bytes;
+        }
+        if !has_ended {
+            pipes.fly(bytes);
         }
         pipes.sent_bytes
     }
 
     /// Ends the test's direction after what was sent.
     pub fn end(&self) {
-        self.0.borrow_mut().end.get_or_insert(End::Eof);
+        let mut pipes = self.0.borrow_mut();
+        if let Some(seal) = &mut pipes.seal {
+            seal.end();
+            pipes.send_sealed();
+        } else {
+            pipes.end.get_or_insert(End::Eof);
+        }
     }
 
     /// Loses what flies beyond the first `most` bytes: it is as if it had never been sent.
     pub fn cut(&self, most: usize) {
-        self.0.borrow_mut().flying.truncate(most);
+        let mut pipes = self.0.borrow_mut();
+        if let Some(seal) = &mut pipes.seal {
+            seal.is_torn = true;
+        }
+        pipes.flying.truncate(most);
     }
 
     /// Resets the connection: both directions are over at once.
@@ -102,7 +133,7 @@ impl Wire {
         pipes.flying.clear();
     }
 
-    /// Takes up to `most` bytes that the hub has written.
+    /// Takes up to `most` bytes that the hub has written. Of a sealed wire, what was in them.
     pub fn receive(&self, most: usize) -> Vec<u8> {
         let mut pipes = self.0.borrow_mut();
         let count = most.min(pipes.written.len());
@@ -111,7 +142,12 @@ impl Wire {
             pipes.blocked = false;
             pipes.edges.writable = true;
         }
-        bytes
+        let Some(seal) = pipes.seal.as_mut().filter(|_| count > 0) else {
+            return bytes;
+        };
+        let plain = seal.open(&bytes);
+        pipes.send_sealed();
+        plain
     }
 
     /// Lets up to `most` more bytes arrive, or the end if nothing else is left.
@@ -157,14 +193,21 @@ impl Wire {
         !self.0.borrow().written.is_empty()
     }
 
-    /// How many bytes the hub has ever read.
+    /// How many bytes the hub has ever read. Of a sealed wire, how many were in whole records.
     pub fn read_bytes(&self) -> u64 {
-        self.0.borrow().read_bytes
+        let mut pipes = self.0.borrow_mut();
+        let read_bytes = pipes.read_bytes;
+        match &mut pipes.seal {
+            Some(seal) => seal.read_bytes(read_bytes),
+            None => read_bytes,
+        }
     }
 
     /// Whether the test has ended its direction in whatever way.
     pub fn is_ended(&self) -> bool {
-        self.0.borrow().end.is_some()
+        let pipes = self.0.borrow();
+        let is_sealed_end = pipes.seal.as_ref().is_some_and(|seal| seal.is_ending());
+        pipes.end.is_some() || is_sealed_end
     }
 
     /// Whether the hub has ended the connection and everything that it wrote was received.
@@ -196,6 +239,28 @@ impl Wire {
     pub(super) fn has_edges(&self) -> bool {
         let edges = self.0.borrow().edges;
         edges.readable || edges.writable || edges.read_closed
+    }
+}
+
+impl Pipes {
+    fn fly(&mut self, bytes: &[u8]) {
+        self.flying.extend(bytes);
+        self.sent_bytes += bytes.len() as u64;
+    }
+
+    /// Sends what TLS has to send, and ends the direction if nothing else is to come.
+    fn send_sealed(&mut self) {
+        let Some(mut seal) = self.seal.take() else {
+            return;
+        };
+        if self.end.is_none() {
+            let sealed = seal.take_sealed(self.sent_bytes);
+            self.fly(&sealed);
+            if seal.is_over() {
+                self.end = Some(End::Eof);
+            }
+        }
+        self.seal = Some(seal);
     }
 }
 

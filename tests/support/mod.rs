@@ -1,6 +1,7 @@
 //! What the tests share: chance that can be replayed, and a hub in this process with false sockets and a false clock.
 //!
-//! - `memory_socket` — the bytes in between; `test_hub` — the hub, its clock and its edges; `test_peer` — a client
+//! - `memory_socket` — the bytes in between; `seal` — TLS around them; `test_hub` — the hub, its clock and its edges;
+//!   `test_peer` — a client
 //!
 //! Must not: read a clock or the system's randomness, so that a failure comes back with its seed.
 #![allow(
@@ -10,6 +11,7 @@
 )]
 
 pub mod memory_socket;
+pub mod seal;
 pub mod test_hub;
 pub mod test_peer;
 

@@ -104,6 +104,11 @@ impl TestHub {
         (BEGIN_UNIX_MS + self.elapsed_ms).saturating_add_signed(self.wall_ms)
     }
 
+    /// How far the wall clock was set forward or back since the beginning, ms.
+    pub fn wall_ms(&self) -> i64 {
+        self.wall_ms
+    }
+
     /// Sets the wall clock, and it alone, forward or back.
     pub fn set_wall(&mut self, by_ms: i64) {
         self.wall_ms = self.wall_ms.saturating_add(by_ms);

@@ -129,6 +129,11 @@ impl TestPeer {
         matches!(self.stage, Stage::Upgrading | Stage::Open | Stage::Closed)
     }
 
+    /// Whether it is a WebSocket that is open, as far as this end knows.
+    pub fn is_upgraded(&self) -> bool {
+        self.stage == Stage::Open
+    }
+
     /// Whether the connection can still carry messages, as far as this end knows.
     pub fn is_open(&self) -> bool {
         matches!(
