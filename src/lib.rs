@@ -54,6 +54,8 @@
 //! - *grant*: what somebody may do, and until when
 //! - *tick*: one round of the loop; *turn*: one connection's share of its reading; *loud*: who needs more than one turn for
 //!   what was read
+//! - *newcomer*, *untried*, *costly*: a connection that is nobody's yet; one that has had few turns; one whose last turn made
+//!   more work than one may
 //! - *sealed*, *plain*: bytes as they are inside TLS and without it; *greeting*: who is in the handshake of TLS
 //! - *span*: a piece of the bytes that a tick has to say; *backlog*: what a socket did not take
 //! - *fault*: a peer's mistake; *condemned*: over, and removed by the next reap

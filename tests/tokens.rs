@@ -328,7 +328,8 @@ fn a_resume_secret_counts_only_from_the_user_whose_it_is() {
     for other in [token_of("bob", json!({})), token(&json!({"exp": FAR}))] {
         let mut other = connect(address, &other);
         other.send(live::initiation("room", claim.clone()));
-        // The holder is asked for a sign of life and gives it.
+        other.settle();
+        // The holder has been asked for a sign of life and gives it.
         assert_eq!(first.settle(), Vec::<Value>::new());
         assert_eq!(other.closed().map(|(code, _)| code), Some(4409));
     }

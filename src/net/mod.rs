@@ -1,15 +1,15 @@
 //! Sockets and the loop: the only room with mio, the clock and the random source.
 //!
-//! A tick is: wait → read → expire → reap → flush, and a hub that is being stopped takes leave before it reaps. `driver` waits and feeds what has happened to the `Switchboard`,
-//! which does the rest and knows neither mio nor the clock, so that simulations run the very same steps over sockets of
-//! their own.
+//! A tick is: wait → read → expire → reap → flush, and a hub that is being stopped takes leave before it reaps. `driver`
+//! waits and feeds what has happened to the `Switchboard`, which does the rest and knows neither mio nor the clock, so that
+//! simulations run the very same steps over sockets of their own.
 //!
 //! - `driver` — the loop; `alarm` — what ends its waits; `listener` — accepting
 //! - `switchboard` — all connections, and the phases of a tick; `floor` — what a message may touch, and how connections end
 //! - `turns` — whose turn it is to be read from; `leave` — whose turn it is to be told that the hub goes
 //! - `watch` — who does more than he may, or less; `rate` — how much that is; `sources` — where connections come from;
 //!   `memory` — what waits, in all
-//! - `conn` — one connection; `out_queue` — bytes on their way out
+//! - `conn` — one connection; `out_queue` — bytes on their way out; `flush` — into the sockets
 //! - `proxied` — for whom a proxy comes, said before anything else
 //! - `gate` — who is let in by what token, and until when; `token_files` — the keys
 //! - `talk` — WebSocket messages in; `lines` — messages in without WebSocket; `request` — plain HTTP
@@ -29,6 +29,7 @@ mod entropy;
 mod fanout;
 mod file_watch;
 mod floor;
+mod flush;
 mod gate;
 mod keeper;
 mod leave;

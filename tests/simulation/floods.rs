@@ -107,7 +107,9 @@ impl World {
         let mut well = Vec::new();
         for number in 0..self.clients.len() {
             let client = &mut self.clients[number];
-            if client.is_in() && client.doubtful_from == NEVER && client.peer.reads {
+            // Who was cut off a moment ago has not heard of it yet.
+            let is_there = client.is_in() && !client.peer.wire().is_released();
+            if is_there && client.doubtful_from == NEVER && client.peer.reads {
                 well.push(number);
             }
             client.doubt(self.moment);
