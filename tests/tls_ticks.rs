@@ -391,6 +391,36 @@ fn memory_of_those_who_are_cut_off_is_free_at_once() {
     assert_eq!(hub.census().connections, 3);
 }
 
+/// An answer for which there is room, but not for the word of leave after it.
+#[test]
+fn a_word_of_leave_may_have_to_wait() {
+    let issued = Issued::new();
+    let config = client_config(&[&issued], &[&TLS13], &[]);
+    // The sweep after each tick compares the account of memory with what is held.
+    let answer_over = |window: usize| {
+        let mut hub = secured(Config::default(), &issued);
+        let mut client = Client::new(&config, hub.connect(ANYWHERE, window).unwrap());
+        let wire = client.wire.clone();
+        hub.settle(|_| {
+            let moved = client.pump(usize::MAX) || wire.is_flying();
+            wire.arrive(usize::MAX);
+            moved
+        });
+        client.say(b"GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+        let mut sealed = Vec::new();
+        client.tls.write_tls(&mut sealed).unwrap();
+        wire.send(&sealed);
+        wire.arrive(usize::MAX);
+        hub.settle(|_| false);
+        let answer = wire.receive(usize::MAX);
+        hub.settle(|_| false);
+        (answer.len(), wire.receive(usize::MAX).len())
+    };
+    let (whole, rest) = answer_over(1 << 20);
+    assert_eq!(rest, 0);
+    assert_eq!(answer_over(whole - 3), (whole - 3, 3));
+}
+
 /// A second hello, or one in the middle of plain HTTP, is not the beginning of TLS.
 #[test]
 fn tls_begins_with_the_first_byte_or_not_at_all() {

@@ -160,7 +160,7 @@ impl<S: Socket> Floor<S> {
                 Ok(true) => {}
                 Ok(false) => {
                     conn.write_blocked = true;
-                    return;
+                    return self.weigh(key);
                 }
                 Err(error) => return self.lose(key, &plain_words(&error)),
             }

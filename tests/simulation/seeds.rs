@@ -26,4 +26,9 @@ pub(crate) const NAMED: &[Named] = &[
         seed: 64,
         steps: 300,
     },
+    Named {
+        name: "TLS's word of leave that has to wait was not counted as memory",
+        seed: 206,
+        steps: 300,
+    },
 ];
