@@ -233,6 +233,10 @@ impl OutQueue {
 
     /// Whether more than so many bytes wait. O(those).
     pub(super) fn has_more_than(&self, frames: &Frames, bytes: usize) -> bool {
+        // What nearly all have.
+        if self.oldest == NOWHERE && self.backlog.is_none() {
+            return self.newest.bytes() > bytes as u64;
+        }
         let mut room = bytes;
         self.pieces(frames).any(|piece| {
             let is_more = piece.len() > room;

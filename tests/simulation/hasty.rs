@@ -17,6 +17,8 @@ use std::collections::VecDeque;
 #[derive(Debug)]
 pub(crate) struct Hasty {
     rates: Rates,
+    /// What they say to themselves may be dropped for another reason than the rates.
+    may_be_spared: bool,
     ones: Vec<One>,
 }
 
@@ -47,6 +49,7 @@ impl Hasty {
     pub(crate) fn new(config: &Config) -> Hasty {
         Hasty {
             rates: config.rates.clone(),
+            may_be_spared: config.drop_first.iter().any(|kind| kind == "notifies"),
             ones: Vec::new(),
         }
     }
@@ -132,7 +135,7 @@ pub(crate) fn is_metered(rates: &Rates) -> bool {
 
 impl Tribe for Hasty {
     fn guests_max(&self) -> usize {
-        match is_metered(&self.rates) {
+        match is_metered(&self.rates) && !self.may_be_spared {
             true => 3,
             false => 0,
         }
