@@ -70,33 +70,23 @@ impl Hasty {
 
     /// Does more at once than one of the rates allows.
     fn burst(&mut self, number: usize) {
-        let Rates {
-            messages,
-            bytes,
-            deliveries,
-            joins,
-            address_messages,
-            address_bytes,
-            address_deliveries,
-            address_joins,
-            ..
-        } = self.rates;
+        let [messages, bytes, deliveries, joins] = charged(&self.rates);
         let peer = &mut self.ones[number].guest.peer;
-        if messages + address_messages > 0 {
+        if messages {
             for _ in 0..1_200 {
                 peer.send_frame(0x89, b"");
             }
-        } else if bytes + address_bytes > 0 {
+        } else if bytes {
             let padding = "x".repeat(36_000);
             let text = format!(r#"{{"type":"notify","peer":"never-there","content":"{padding}"}}"#);
             for _ in 0..32 {
                 peer.say(&text);
             }
-        } else if deliveries + address_deliveries > 0 {
+        } else if deliveries {
             for _ in 0..25 {
                 self.say(number, MANY);
             }
-        } else if joins + address_joins > 0 {
+        } else if joins {
             for _ in 0..130 {
                 self.join(number);
             }
@@ -118,19 +108,18 @@ impl Hasty {
 
 /// Whether anything is charged for.
 pub(crate) fn is_metered(rates: &Rates) -> bool {
-    let Rates {
-        messages,
-        bytes,
-        deliveries,
-        joins,
-        address_messages,
-        address_bytes,
-        address_deliveries,
-        address_joins,
-        ..
-    } = rates;
-    let of_one = messages + bytes + deliveries + joins;
-    of_one + address_messages + address_bytes + address_deliveries + address_joins > 0
+    charged(rates).contains(&true)
+}
+
+/// Whether messages, bytes, deliveries and joins are charged for, each of a connection or of its address.
+fn charged(rates: &Rates) -> [bool; 4] {
+    [
+        (rates.messages, rates.address_messages),
+        (rates.bytes, rates.address_bytes),
+        (rates.deliveries, rates.address_deliveries),
+        (rates.joins, rates.address_joins),
+    ]
+    .map(|(own, of_address)| own + of_address > 0)
 }
 
 impl Tribe for Hasty {
