@@ -56,6 +56,9 @@ pub(crate) fn draw(dice: &mut Dice) -> Config {
         // More bytes than such a rate allows would be thousands of ticks.
         (config.rates.bytes, config.rates.address_bytes) = (0, 0);
     }
+    // The hub's own bound on what waits for the absent, which the verdict must know.
+    let absent_bytes = config.limits.memory_bytes / 4;
+    config.peerjs.waiting_bytes = absent_bytes.min(config.peerjs.waiting_bytes);
     config
 }
 
