@@ -177,8 +177,10 @@ impl World {
                 let is_broken = client.mute && matches!(status, 400 | 408);
                 let is_denied = client.denied == Some(status)
                     || status == 401 && client.passes().any(|pass| pass.may_have_ended(wall));
+                // Somebody else at its address does more than that may.
+                let is_excess = status == 429 && self.is_metered;
                 assert!(
-                    status == 503 || is_broken || is_denied,
+                    status == 503 || is_broken || is_denied || is_excess,
                     "only want of room or of a token turns a client away, not {status}"
                 );
                 client.doubt(0);
