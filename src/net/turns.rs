@@ -77,7 +77,7 @@ enum After {
 const TICK_COST_MAX: u64 = 16_000_000;
 /// The bounds on what one of them may take of that: enough for a burst to ten thousand receivers; and so little that the
 /// others hardly notice who always has more to say (`benches/neighbours.rs`).
-const TURN_COST: std::ops::RangeInclusive<u64> = 250_000..=1_000_000;
+const TURN_COST: std::ops::RangeInclusive<u64> = 250_000..=500_000;
 
 /// Work on newcomers after which the others of them wait for the next tick, in about a nanosecond: 8 ms.
 /// Whoever is in waits no longer than that for a flood of those who come.
