@@ -39,6 +39,8 @@ struct Member {
     answers: bool,
     /// Its states, each with the moment from which on it had it.
     states: Vec<(Moment, String)>,
+    /// It asks in the middle, and is told what is known at that time.
+    insists: bool,
     /// What it was told first, and when.
     informed: Option<Moment>,
     listing: Option<Vec<Value>>,
@@ -176,8 +178,8 @@ impl Members {
     fn judge_state(&self, number: usize, state: &str, came: Moment, present: &Present) {
         let (now, now_ms) = (present.moment, present.now_ms);
         let waited_ms = now_ms - self.members[number].came_ms;
-        if waited_ms >= self.config.state_time_ms {
-            // Nobody was asked, or whoever was asked had time enough.
+        if waited_ms >= self.config.state_time_ms || self.members[number].insists {
+            // Nobody was asked, whoever was asked had time enough, or the newcomer did not wait for it.
             return;
         }
         let others = || {
@@ -233,6 +235,7 @@ impl Tribe for Members {
             asks: present.dice.chance(90),
             answers: present.dice.chance(80),
             states: Vec::new(),
+            insists: false,
             informed: None,
             listing: None,
             rested_before: self.rested,
@@ -262,7 +265,10 @@ impl Tribe for Members {
         let n = present.serial("np");
         match present.dice.below(100) {
             0..30 => self.say(number, "chat", &format!(r#"{{"n":"{n}"}}"#), present),
-            30..40 => self.say(number, "@REQUEST_NETWORK_INFORMATION", "{}", present),
+            30..40 => {
+                self.members[number].insists = true;
+                self.say(number, "@REQUEST_NETWORK_INFORMATION", "{}", present);
+            }
             40..65 => {
                 let state = match present.padding_bytes {
                     0 => format!(r#"{{"s":"{n}"}}"#),
