@@ -1,8 +1,8 @@
 //! Whether a token counts: its form, its signature, its time, for whom and by whom it was made.
 //!
 //! The library `jsonwebtoken` reads the header, checks the signature and judges `aud`; the times are judged here, since the
-//! library reads a clock for them, and so is `iss`, of which it would take a list. What the token itself says of keys (`jwk`, `jku`, `x5u`, `x5c`) is never looked at,
-//! and its `alg` only compared: the algorithm is that of the key.
+//! library reads a clock for them, and so is `iss`, of which it would take a list. What the token itself says of keys (`jwk`,
+//! `jku`, `x5u`, `x5c`) is never looked at, and its `alg` only compared: the algorithm is that of the key.
 
 use super::claims::{Claims, List, check_name};
 use super::grant::Grant;

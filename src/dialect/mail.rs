@@ -67,17 +67,15 @@ impl Mail {
 
     /// Sends a text that is kept.
     pub fn send(&mut self, to: ConnKey, Text(text): Text) {
-        let is_relayed = false;
-        self.acts.push(Act::Send {
-            to,
-            text,
-            is_relayed,
-        });
+        self.push(to, text, false);
     }
 
     /// The same for a text that is only passed on, and that a slow reader may have to do without.
     pub fn relay(&mut self, to: ConnKey, Text(text): Text) {
-        let is_relayed = true;
+        self.push(to, text, true);
+    }
+
+    fn push(&mut self, to: ConnKey, text: u32, is_relayed: bool) {
         self.acts.push(Act::Send {
             to,
             text,

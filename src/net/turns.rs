@@ -168,18 +168,12 @@ impl<S: Socket> Switchboard<S> {
     /// Reads from newcomers and from the untried: after those who are in, and from each kind only for so long. At least one of
     /// each gets on in each tick.
     fn welcome(&mut self) {
-        for is_nobody in [true, false] {
+        type Queue = fn(&mut Turns) -> &mut VecDeque<ConnKey>;
+        let queues: [Queue; 2] = [|turns| &mut turns.newcomers, |turns| &mut turns.untried];
+        for queue in queues {
             let cost_max = self.floor.cost + NEWCOMERS_COST_MAX;
-            let pop = |turns: &mut Turns| match is_nobody {
-                true => turns.newcomers.pop_front(),
-                false => turns.untried.pop_front(),
-            };
-            let count = match is_nobody {
-                true => self.turns.newcomers.len(),
-                false => self.turns.untried.len(),
-            };
-            for _ in 0..count {
-                if let Some(key) = pop(&mut self.turns) {
+            for _ in 0..queue(&mut self.turns).len() {
+                if let Some(key) = queue(&mut self.turns).pop_front() {
                     self.turn(key);
                 }
                 if self.floor.frames.is_full() || self.floor.cost > cost_max {
