@@ -92,6 +92,19 @@ impl Client {
     }
 }
 
+/// A client whose handshake is done, and who has said this.
+fn greeted(hub: &mut TestHub, config: &Arc<ClientConfig>, window: usize, says: &[u8]) -> Client {
+    let mut client = Client::new(config, hub.connect(ANYWHERE, window).unwrap());
+    client.say(says);
+    let wire = client.wire.clone();
+    hub.settle(|_| {
+        let moved = client.pump(usize::MAX) || wire.is_flying();
+        wire.arrive(usize::MAX);
+        moved
+    });
+    client
+}
+
 /// An upgrade to the echo and a text, of which everything comes back, and then the close.
 fn converse(
     hub: &mut TestHub,
@@ -369,14 +382,8 @@ fn memory_of_those_who_are_cut_off_is_free_at_once() {
     let mut clients = Vec::new();
     // Nobody reads, and the last of them is too much.
     for bytes in [8_000, 8_000, 60_000, 60_000] {
-        let mut client = Client::new(&config, hub.connect(ANYWHERE, 5_000).unwrap());
-        client.say(UPGRADE);
+        let mut client = greeted(&mut hub, &config, 5_000, UPGRADE);
         let wire = client.wire.clone();
-        hub.settle(|_| {
-            let moved = client.pump(usize::MAX) || wire.is_flying();
-            wire.arrive(usize::MAX);
-            moved
-        });
         client.say(&frame(bytes));
         let mut sealed = Vec::new();
         while client.tls.wants_write() {
@@ -399,13 +406,8 @@ fn a_word_of_leave_may_have_to_wait() {
     // The sweep after each tick compares the account of memory with what is held.
     let answer_over = |window: usize| {
         let mut hub = secured(Config::default(), &issued);
-        let mut client = Client::new(&config, hub.connect(ANYWHERE, window).unwrap());
+        let mut client = greeted(&mut hub, &config, window, b"");
         let wire = client.wire.clone();
-        hub.settle(|_| {
-            let moved = client.pump(usize::MAX) || wire.is_flying();
-            wire.arrive(usize::MAX);
-            moved
-        });
         client.say(b"GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
         let mut sealed = Vec::new();
         client.tls.write_tls(&mut sealed).unwrap();
@@ -419,6 +421,22 @@ fn a_word_of_leave_may_have_to_wait() {
     let (whole, rest) = answer_over(1 << 20);
     assert_eq!(rest, 0);
     assert_eq!(answer_over(whole - 3), (whole - 3, 3));
+}
+
+/// The account of memory forgets a word of leave that the socket does not take; the sweep after the tick compares it.
+#[test]
+fn a_word_of_leave_may_come_too_late() {
+    let issued = Issued::new();
+    let config = client_config(&[&issued], &[&TLS13], &[]);
+    let mut hub = secured(Config::default(), &issued);
+    let client = greeted(&mut hub, &config, 1 << 20, b"");
+    client.wire.reset();
+    hub.drain();
+    // Longer than newcomers are waited for.
+    hub.jump(1_000);
+    hub.tick_untold();
+    hub.settle(|_| false);
+    assert_eq!(hub.census().connections, 0);
 }
 
 /// A second hello, or one in the middle of plain HTTP, is not the beginning of TLS.

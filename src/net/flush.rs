@@ -135,13 +135,15 @@ impl<S: Socket> Floor<S> {
                 let most = self.config.limits.queue_bytes;
                 self.cut_off(key, &format!("more than {most} bytes wait for it"));
             }
-            Err(error) => {
-                self.drop_queue(key);
-                self.lose(key, &plain_words(&error));
-            }
+            Err(error) => self.cannot_write(key, &error),
         }
         self.weigh(key);
         self.watch_queue(key);
+    }
+
+    fn cannot_write(&mut self, key: ConnKey, error: &io::Error) {
+        self.drop_queue(key);
+        self.lose(key, &plain_words(error));
     }
 
     fn all_written(&mut self, key: ConnKey) {
@@ -162,7 +164,7 @@ impl<S: Socket> Floor<S> {
                     conn.write_blocked = true;
                     return self.weigh(key);
                 }
-                Err(error) => return self.lose(key, &plain_words(&error)),
+                Err(error) => return self.cannot_write(key, &error),
             }
         }
         if conn.life == Life::Parting || conn.socket.finish().is_err() {
