@@ -73,7 +73,7 @@ use strangers::Strangers;
 use support::memory_socket::moody;
 use support::test_hub::TestHub;
 use support::test_peer::TestPeer;
-use support::{Dice, for_each_seed_at_once};
+use support::{Dice, for_each_seed, for_each_seed_at_once};
 use world::World;
 
 /// Hubs that are simulated in one run.
@@ -96,17 +96,18 @@ fn peers_see_the_truth_whatever_they_do() {
     };
     let steps = number("PEERHUB_SIM_STEPS", STEPS);
     let is_set = |name| std::env::var(name).is_ok();
-    // What is planted is to be found by one of all seeds, counted from the first.
-    if !is_set("PEERHUB_SEED") && !is_set("PEERHUB_PLANTED") {
+    let seeds = number("PEERHUB_SIM_SEEDS", SEEDS);
+    // Of what is planted it matters which seed is the first to find it.
+    if is_set("PEERHUB_PLANTED") {
+        return for_each_seed(seeds, |dice| run(dice, steps));
+    }
+    if !is_set("PEERHUB_SEED") {
         for seed in seeds::NAMED {
             eprintln!("seed {}: {}", seed.seed, seed.name);
             run(&mut Dice::new(seed.seed), seed.steps);
         }
     }
-    // One seed after the other, if it matters which one is the first to fail.
-    let workers = is_set("PEERHUB_PLANTED").then_some(1);
-    let seeds = number("PEERHUB_SIM_SEEDS", SEEDS);
-    for_each_seed_at_once(seeds, workers, |dice| run(dice, steps));
+    for_each_seed_at_once(seeds, |dice| run(dice, steps));
 }
 
 /// One hub's life.
@@ -149,8 +150,9 @@ impl Simulation {
     fn new(dice: &mut Dice) -> Simulation {
         let config = settings::draw(dice);
         let (scope, debout) = (config.scope, config.debout);
-        let is_metered = hasty::is_metered(&config.rates);
         let connections_per_address = config.limits.connections_per_address;
+        let is_metered = hasty::is_metered(&config.rates);
+        let is_metered_by_address = hasty::is_metered_by_address(&config.rates);
         let drops = config.drop_first.clone();
         let tokens = Tokens::new(&config);
         // Handshakes are dear.
@@ -175,6 +177,8 @@ impl Simulation {
             scope,
             debout,
             is_metered,
+            is_metered_by_address,
+            spent: BTreeSet::new(),
             said: BTreeMap::new(),
             requests: BTreeMap::new(),
             given: BTreeSet::new(),
@@ -300,7 +304,11 @@ impl Simulation {
             if client.denied.is_some() {
                 client.doubt(0);
             }
+            let is_overdrawn = self.world.spent.contains(&client.address);
             self.world.clients.push(client);
+            if is_overdrawn {
+                self.world.overdraw(number);
+            }
         }
     }
 
@@ -325,6 +333,7 @@ impl Simulation {
         }
         self.hub.advance(ms, &mut pump);
         self.rested_ms = self.hub.elapsed_ms();
+        self.world.rested();
         self.guests.rested();
     }
 
@@ -388,7 +397,9 @@ impl Simulation {
         for _ in 0..self.world.dice.below(20) {
             self.act();
         }
+        // Whoever is cut off by the last tick before it seems to be there still.
         let cut_off = self.cut_off();
+        self.act();
         self.hub.drain();
         self.probe.see_the_end();
         let well = self.world.drained();

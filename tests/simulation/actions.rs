@@ -1,6 +1,6 @@
 //! What clients do: sense, nonsense and malice, by weight.
 
-use super::client::{Initiation, Mark, NEVER};
+use super::client::{Client, Initiation, Mark, NEVER};
 use super::guests::NAMES;
 use super::passes;
 use super::world::{Aim, Asked, DEBOUT, Said, World};
@@ -184,6 +184,11 @@ impl World {
             .as_ref()
             .is_some_and(|text| text != "true");
         let moment = self.moment;
+        let is_fixed = |client: &Client| {
+            let fixed = client.pass.as_ref().and_then(|pass| pass.id.as_ref());
+            fixed == Some(id)
+        };
+        let is_its_own = is_fixed(&self.clients[claimant]);
         for holder in 0..self.clients.len() {
             let client = &mut self.clients[holder];
             let wants = client
@@ -194,7 +199,7 @@ impl World {
             if holder == claimant || !client.peer.is_open() || !(wants || has) {
                 continue;
             }
-            if wants || shows_secret {
+            if wants || shows_secret || is_its_own && !is_fixed(client) {
                 client.doubt(moment);
             } else if client.had(id, moment, moment + 1) {
                 self.idle_claims

@@ -230,8 +230,10 @@ impl Tribe for Askers {
                     asker.guest.peer.is_gone(),
                     "asker {number} is answered: {question:?}"
                 );
-                // It may have been too slow a reader.
-                asker.guest.lose();
+                // It may have been too slow a reader, if there was a place for it at all.
+                if !asker.guest.is_refused() {
+                    asker.guest.lose();
+                }
             }
         }
     }

@@ -59,6 +59,8 @@ pub(crate) struct Client {
     pub(crate) is_hurt: bool,
     /// It has stopped in the middle of something, and will be reset before anybody is judged.
     pub(crate) hangs: bool,
+    /// It has said so much that the hub may have read more than it has worked through, until everything is at rest.
+    pub(crate) is_loud: bool,
     /// The code with which the hub has closed.
     pub(crate) farewell: Option<u16>,
     pub(crate) faults_expected: BTreeMap<&'static str, u32>,
@@ -126,6 +128,7 @@ impl Client {
             mute: false,
             is_hurt: false,
             hangs: false,
+            is_loud: false,
             farewell: None,
             faults_expected: BTreeMap::new(),
             faults_told: BTreeMap::new(),

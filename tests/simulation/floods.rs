@@ -1,12 +1,17 @@
 //! What is too much: floods, storms of deadlines, and what befalls connections in the middle of whatever they do.
 
-use super::client::NEVER;
+use super::client::{Client, NEVER};
 use super::guests;
+use super::roads::PROXY;
 use super::world::{Aim, World};
 
 impl World {
     /// A client says very much at once. What it says last must arrive like anything else.
     pub(crate) fn flood(&mut self, number: usize) {
+        // The address of a proxy that names nobody is one of guests too.
+        if self.is_metered_by_address && self.clients[number].address == PROXY {
+            return;
+        }
         let many = [100, 1_000, 10_000][self.dice.below(3) as usize];
         let kind = self.dice.below(7);
         let client = &mut self.clients[number];
@@ -54,11 +59,25 @@ impl World {
             }
         }
         self.say_something(number);
+        self.clients[number].is_loud = true;
         if self.is_metered {
-            // How much of it is heard, and when, is for the rates to say.
-            self.doubt(number);
-            (self.clients[number].mute, self.clients[number].hangs) = (true, true);
+            self.overdraw(number);
         }
+        if self.is_metered_by_address {
+            let address = self.clients[number].address;
+            self.spent.insert(address);
+            for other in 0..self.clients.len() {
+                if self.clients[other].address == address {
+                    self.overdraw(other);
+                }
+            }
+        }
+    }
+
+    /// How much of what it says is heard, and when, is for the rates to say from now on.
+    pub(crate) fn overdraw(&mut self, number: usize) {
+        self.doubt(number);
+        (self.clients[number].mute, self.clients[number].hangs) = (true, true);
     }
 
     /// Everybody asks at once, all answers are due at the same time, and none comes.
@@ -68,6 +87,7 @@ impl World {
         for number in 0..self.clients.len() {
             let client = &self.clients[number];
             if client.is_joined() && !client.mute && client.doubtful_from == NEVER {
+                self.clients[number].is_loud = true;
                 let ids = self.some_ids();
                 for _ in 0..each {
                     self.request(number, ids.clone(), Some(timeout_ms), true);
@@ -79,8 +99,10 @@ impl World {
     /// Something befalls a connection, whatever it is doing: it is reset, or what it has sent breaks off.
     pub(crate) fn mishap(&mut self) {
         self.moment += 1;
+        let may_befall =
+            |client: &Client| !(client.peer.is_gone() || client.is_hurt && client.hangs);
         let there: Vec<usize> = (0..self.clients.len())
-            .filter(|&number| !self.clients[number].peer.is_gone())
+            .filter(|&number| may_befall(&self.clients[number]))
             .collect();
         let Some(number) = self.pick(&there) else {
             return;

@@ -96,7 +96,7 @@ pub(crate) struct Guest {
     /// For a while it has read nothing.
     pub(crate) has_stalled: bool,
     /// It has stopped in the middle of something, and will be reset before anybody is judged.
-    hangs: bool,
+    pub(crate) hangs: bool,
 }
 
 impl Guest {
@@ -321,7 +321,8 @@ impl Guests {
         let mut there = Vec::new();
         for (place, tribe) in self.tribes.iter_mut().enumerate() {
             for number in 0..tribe.count() {
-                if !tribe.guest(number).peer.is_gone() {
+                let guest = tribe.guest(number);
+                if !guest.peer.is_gone() && !guest.hangs {
                     there.push((place, number));
                 }
             }

@@ -96,6 +96,14 @@ impl Hasty {
         }
     }
 
+    /// When this one, or whoever it shares a bucket with, last did too much, ms.
+    fn burst_ms(&self, number: usize) -> u64 {
+        match is_metered_by_address(&self.rates) {
+            true => self.ones.iter().map(|one| one.burst_ms).max().unwrap_or(0),
+            false => self.ones[number].burst_ms,
+        }
+    }
+
     fn join(&mut self, number: usize) {
         let one = &mut self.ones[number];
         let text = format!(
@@ -109,6 +117,17 @@ impl Hasty {
 /// Whether anything is charged for.
 pub(crate) fn is_metered(rates: &Rates) -> bool {
     charged(rates).contains(&true)
+}
+
+/// Whether anything is charged to an address.
+pub(crate) fn is_metered_by_address(rates: &Rates) -> bool {
+    let of_address = [
+        rates.address_messages,
+        rates.address_bytes,
+        rates.address_deliveries,
+        rates.address_joins,
+    ];
+    of_address.iter().any(|&rate| rate > 0)
 }
 
 /// Whether messages, bytes, deliveries and joins are charged for, each of a connection or of its address.
@@ -158,7 +177,7 @@ impl Tribe for Hasty {
     }
 
     fn act(&mut self, number: usize, present: &mut Present) {
-        let is_rested = present.now_ms >= self.ones[number].burst_ms + BURST_GAP_MS;
+        let is_rested = present.now_ms >= self.burst_ms(number) + BURST_GAP_MS;
         match present.dice.below(100) {
             0..60 => {
                 self.say(number, 1);

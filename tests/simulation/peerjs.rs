@@ -421,7 +421,8 @@ impl Tribe for Callers {
         }
         for caller in &mut self.callers {
             caller.settled = caller.settled.min(present.moment);
-            if caller.unregistered {
+            // What it has said of that may have broken off on the way.
+            if caller.unregistered && !caller.guest.hangs {
                 caller.guest.gone = caller.guest.gone.min(present.moment);
             }
         }

@@ -61,8 +61,9 @@ impl Nodes {
         }
         self.said.clear();
         for hops in self.hops.values_mut() {
-            let last = hops.len().saturating_sub(1);
-            hops.drain(..last);
+            // Of those who spoke for it at the same time, the hub may have heard any last.
+            let last_sent = hops.last().map_or(0, |last| last.sent);
+            hops.retain(|hop| hop.settled >= last_sent);
         }
     }
 
@@ -93,7 +94,9 @@ impl Nodes {
             let was_connected = |node: &super::relay::Node| {
                 node.id == said.to && node.guest.maybe_in(last.sent, said.settled)
             };
-            let certain = !self.nodes.iter().any(was_connected)
+            // A way is forgotten in time; what is said arrives well within the half of that.
+            let certain = said.sent_ms < last.sent_ms + self.config.path_time_ms / 2
+                && !self.nodes.iter().any(was_connected)
                 && last.settled < said.sent
                 && before.iter().all(|hop| hop.settled < last.sent)
                 && self.config.paths > 1_000;

@@ -1,22 +1,15 @@
 //! How somebody gets to the hub: straight, through a proxy that says for whom it comes, and with TLS or without.
 //!
-//! Owns the certificate, the proxies' addresses and what they say. Whoever has come by a road is for the hub at the address
+//! Owns the proxies' addresses and what they say. Whoever has come by a road is for the hub at the address
 //! that the road gives him, whatever he claims of himself.
 
 use crate::support::Dice;
 use crate::support::memory_socket::Wire;
+use crate::support::seal;
 use crate::support::test_hub::TestHub;
 use peerhub::Config;
 use peerhub::config::ProxyProtocol;
-use rcgen::{CertificateParams, KeyPair, PKCS_ED25519, SerialNumber};
-use rustls::client::Resumption;
-use rustls::crypto::CryptoProvider;
-use rustls::crypto::ring::default_provider;
-use rustls::crypto::ring::kx_group::SECP256R1;
-use rustls::pki_types::{PrivateKeyDer, ServerName};
-use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig};
 use std::net::{IpAddr, Ipv4Addr};
-use std::sync::{Arc, LazyLock};
 
 /// The range of the proxies that the hub trusts.
 pub(crate) const PROXIES: &str = "10.200.0.0/16";
@@ -58,7 +51,7 @@ impl Roads {
     /// Gives the hub its certificate, if it is to have one.
     pub(crate) fn secure(self, hub: &mut TestHub) {
         if self.has_tls {
-            hub.secure(TLS.0.clone());
+            hub.secure(seal::server());
         }
     }
 
@@ -95,7 +88,7 @@ impl Roads {
             address = from;
         }
         if self.has_tls && dice.chance(50) {
-            wire.seal(client());
+            wire.seal(seal::client());
         }
         Some(Arrived {
             wire,
@@ -112,7 +105,7 @@ impl Roads {
     /// A wire of those who do nothing wrong.
     pub(crate) fn pave(self, wire: &Wire) {
         if self.has_tls {
-            wire.seal(client());
+            wire.seal(seal::client());
         }
     }
 }
@@ -151,43 +144,3 @@ pub(crate) fn version_2(command: u8, body: &[u8]) -> Vec<u8> {
     header.extend(body);
     header
 }
-
-fn client() -> ClientConnection {
-    let name = ServerName::try_from("localhost").expect("a name");
-    ClientConnection::new(TLS.1.clone(), name).expect("good settings")
-}
-
-/// Both sides of TLS. Everything that can be heard on the wire is of the same length in each run, or seeds would say
-/// nothing: so the signature is one of Ed25519, the certificate is the same, and no session is resumed.
-static TLS: LazyLock<(Arc<ServerConfig>, Arc<ClientConfig>)> = LazyLock::new(|| {
-    let pem = std::fs::read_to_string(crate::tokens::key_file("ed25519.pem")).expect("a key");
-    let key = KeyPair::from_pem_and_sign_algo(&pem, &PKCS_ED25519).expect("a good key");
-    let mut params = CertificateParams::new(vec!["localhost".to_owned()]).expect("a good name");
-    params.serial_number = Some(SerialNumber::from(1));
-    let certificate = params.self_signed(&key).expect("a good certificate");
-    let provider = Arc::new(CryptoProvider {
-        // The only group of ring's that is as fast in a build without optimisation.
-        kx_groups: vec![SECP256R1],
-        ..default_provider()
-    });
-    let server = ServerConfig::builder_with_provider(provider.clone())
-        .with_safe_default_protocol_versions()
-        .expect("good versions")
-        .with_no_client_auth()
-        .with_single_cert(
-            vec![certificate.der().clone()],
-            PrivateKeyDer::Pkcs8(key.serialize_der().into()),
-        )
-        .expect("they fit");
-    let mut roots = RootCertStore::empty();
-    roots
-        .add(certificate.der().clone())
-        .expect("a certificate of one's own");
-    let mut client = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .expect("good versions")
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    client.resumption = Resumption::disabled();
-    (Arc::new(server), Arc::new(client))
-});

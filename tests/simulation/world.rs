@@ -13,6 +13,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 /// The name of the debug channel.
 pub(crate) const DEBOUT: &str = "w2dutnc-k7vsj2og";
@@ -31,6 +32,10 @@ pub(crate) struct World {
     pub(crate) debout: bool,
     /// A flood is more than the rates allow.
     pub(crate) is_metered: bool,
+    /// It is more than all of its address may.
+    pub(crate) is_metered_by_address: bool,
+    /// The addresses that may have spent what they may.
+    pub(crate) spent: BTreeSet<IpAddr>,
     /// Publications and notifications by serial number.
     pub(crate) said: BTreeMap<u64, Said>,
     pub(crate) requests: BTreeMap<String, Asked>,
@@ -127,6 +132,10 @@ impl World {
         self.wall = Wall::of(hub);
         for client in &mut self.clients {
             let wall = self.wall;
+            // What is forbidden anyway may be refused for having ended.
+            if let Some((Some(pass), _)) = &mut client.showing {
+                pass.look(wall);
+            }
             let ends = client.passes().fold(false, |ends, pass| {
                 pass.look(wall);
                 ends || pass.may_have_ended(wall)
@@ -137,8 +146,20 @@ impl World {
         }
     }
 
+    /// Everything is at rest: whatever has arrived has been worked through.
+    pub(crate) fn rested(&mut self) {
+        self.moment += 1;
+        for number in 0..self.clients.len() {
+            self.clients[number].is_loud = false;
+            self.note_read(number);
+        }
+    }
+
     fn note_read(&mut self, number: usize) {
         let client = &mut self.clients[number];
+        if client.is_loud {
+            return;
+        }
         let read_bytes = client.peer.wire().read_bytes();
         while let Some(&(end, mark)) = client.marks.front()
             && end <= read_bytes

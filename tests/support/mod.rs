@@ -15,7 +15,9 @@ pub mod seal;
 pub mod test_hub;
 pub mod test_peer;
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A source of chance that gives the same numbers for the same seed (splitmix64: a Weyl sequence, its steps mixed).
 #[derive(Debug)]
@@ -72,45 +74,39 @@ pub fn for_each_seed(seed_count: u64, body: impl Fn(&mut Dice)) {
     }
 }
 
-/// The same with all processors, unless `workers` says how many. After a failure no other seed is begun.
-pub fn for_each_seed_at_once(
-    seed_count: u64,
-    workers: Option<u64>,
-    body: impl Fn(&mut Dice) + Sync,
-) {
+/// The same with all processors, and to the last seed even if some fail: they are named at the end.
+pub fn for_each_seed_at_once(seed_count: u64, body: impl Fn(&mut Dice) + Sync) {
     if std::env::var("PEERHUB_SEED").is_ok() {
         return for_each_seed(seed_count, body);
     }
-    let most = || std::thread::available_parallelism().map_or(1, |count| count.get() as u64);
-    let workers = workers.unwrap_or_else(most);
-    let (next, has_failed) = (AtomicU64::new(0), AtomicBool::new(false));
+    let (next, failed) = (AtomicU64::new(0), Mutex::new(Vec::new()));
     let work = || {
         loop {
             let seed = next.fetch_add(1, Ordering::Relaxed);
-            if seed >= seed_count || has_failed.load(Ordering::Relaxed) {
+            if seed >= seed_count {
                 return;
             }
-            let told = TellSeed(seed);
-            let failure = Fails(&has_failed);
-            body(&mut Dice::new(seed));
-            std::mem::forget(failure);
-            drop(told);
+            let run = || {
+                let told = TellSeed(seed);
+                body(&mut Dice::new(seed));
+                drop(told);
+            };
+            if catch_unwind(AssertUnwindSafe(run)).is_err() {
+                failed.lock().expect("none panics with it").push(seed);
+            }
         }
     };
+    let workers = std::thread::available_parallelism().map_or(1, |count| count.get());
     std::thread::scope(|scope| {
         for _ in 0..workers {
             scope.spawn(work);
         }
     });
-}
-
-/// Is dropped only by a panic.
-struct Fails<'a>(&'a AtomicBool);
-
-impl Drop for Fails<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
+    let failed = failed.into_inner().expect("none panics with it");
+    assert!(
+        failed.is_empty(),
+        "of {seed_count} seeds these fail: {failed:?}"
+    );
 }
 
 /// Prints its seed if it is dropped by a panic.
