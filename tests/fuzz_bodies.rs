@@ -90,6 +90,11 @@ fn visitors_of_the_peero_lobby() {
 }
 
 #[test]
+fn tls_bytes() {
+    exercise("tls_bytes", 100, fuzzing::tls_bytes::run);
+}
+
+#[test]
 fn tokens() {
     exercise("tokens", 5_000, fuzzing::tokens::run);
 }

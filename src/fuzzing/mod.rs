@@ -21,6 +21,7 @@ mod phrases;
 pub mod proxied;
 pub mod relay_inbound;
 pub mod relay_node;
+pub mod tls_bytes;
 pub mod tokens;
 pub mod wheel_ops;
 pub mod ws_bytes;

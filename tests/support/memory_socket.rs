@@ -118,11 +118,18 @@ impl Wire {
 
     /// Loses what flies beyond the first `most` bytes: it is as if it had never been sent.
     pub fn cut(&self, most: usize) {
+        self.tamper(|flying| flying.truncate(most));
+    }
+
+    /// Changes what flies: on the way something happens to it.
+    pub fn tamper(&self, change: impl FnOnce(&mut Vec<u8>)) {
         let mut pipes = self.0.borrow_mut();
         if let Some(seal) = &mut pipes.seal {
             seal.is_torn = true;
         }
-        pipes.flying.truncate(most);
+        let mut flying = std::mem::take(&mut pipes.flying).into();
+        change(&mut flying);
+        pipes.flying = flying.into();
     }
 
     /// Resets the connection: both directions are over at once.

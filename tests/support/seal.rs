@@ -1,11 +1,22 @@
-//! The client's side of TLS around the bytes of a memory socket.
+//! The client's side of TLS around the bytes of a memory socket, and a certificate for the hub's side.
 //!
 //! Owns the client's connection, and which sealed bytes have how much of what was said in them. Judges the hub's records
 //! strictly: one that the client cannot read fails the test, unless its own bytes were torn before.
 
-use rustls::ClientConnection;
+use rcgen::{CertificateParams, KeyPair, PKCS_ED25519, SerialNumber};
+use rustls::client::Resumption;
+use rustls::crypto::CryptoProvider;
+use rustls::crypto::ring::default_provider;
+use rustls::crypto::ring::kx_group::SECP256R1;
+use rustls::pki_types::{PrivateKeyDer, ServerName};
+use rustls::version::TLS12;
+use rustls::{
+    ALL_VERSIONS, ClientConfig, ClientConnection, RootCertStore, ServerConfig,
+    SupportedProtocolVersion,
+};
 use std::collections::VecDeque;
 use std::io::{Read, Write};
+use std::sync::{Arc, LazyLock};
 
 /// The client's side of TLS.
 #[derive(Debug)]
@@ -120,3 +131,71 @@ impl Seal {
         self.read_bytes
     }
 }
+
+/// What a hub is handed that is to speak TLS.
+pub fn server() -> Arc<ServerConfig> {
+    SIDES.server.clone()
+}
+
+/// A client of that hub.
+pub fn client() -> ClientConnection {
+    connection(&SIDES.client)
+}
+
+/// A client of that hub whose newest version is 1.2.
+pub fn old_client() -> ClientConnection {
+    connection(&SIDES.old_client)
+}
+
+fn connection(config: &Arc<ClientConfig>) -> ClientConnection {
+    let name = ServerName::try_from("localhost").expect("a name");
+    ClientConnection::new(config.clone(), name).expect("good settings")
+}
+
+/// The settings of both sides.
+struct Sides {
+    server: Arc<ServerConfig>,
+    client: Arc<ClientConfig>,
+    old_client: Arc<ClientConfig>,
+}
+
+/// Everything that can be heard on the wire is of the same length in each run, or seeds would say nothing: so the signature
+/// is one of Ed25519, the serial number is the same, and no session is resumed.
+static SIDES: LazyLock<Sides> = LazyLock::new(|| {
+    let key = KeyPair::generate_for(&PKCS_ED25519).expect("there is randomness");
+    let mut params = CertificateParams::new(vec!["localhost".to_owned()]).expect("a good name");
+    params.serial_number = Some(SerialNumber::from(1));
+    let certificate = params.self_signed(&key).expect("a good certificate");
+    let provider = Arc::new(CryptoProvider {
+        // The only group of ring's that is as fast in a build without optimisation.
+        kx_groups: vec![SECP256R1],
+        ..default_provider()
+    });
+    let server = ServerConfig::builder_with_provider(provider.clone())
+        .with_safe_default_protocol_versions()
+        .expect("good versions")
+        .with_no_client_auth()
+        .with_single_cert(
+            vec![certificate.der().clone()],
+            PrivateKeyDer::Pkcs8(key.serialize_der().into()),
+        )
+        .expect("they fit");
+    let mut roots = RootCertStore::empty();
+    roots
+        .add(certificate.der().clone())
+        .expect("a certificate of one's own");
+    let client = |versions: &[&'static SupportedProtocolVersion]| {
+        let mut client = ClientConfig::builder_with_provider(provider.clone())
+            .with_protocol_versions(versions)
+            .expect("good versions")
+            .with_root_certificates(roots.clone())
+            .with_no_client_auth();
+        client.resumption = Resumption::disabled();
+        Arc::new(client)
+    };
+    Sides {
+        server: Arc::new(server),
+        client: client(ALL_VERSIONS),
+        old_client: client(&[&TLS12]),
+    }
+});
