@@ -682,22 +682,45 @@ fn who_is_in_does_not_wait_for_a_crowd_that_comes() {
         modest.say(r#"{"type":"addTag","content":"t"}"#);
     }
     settle(&mut hub, [&mut modest]);
-    let mut crowd = Vec::new();
-    for _ in 0..CROWD {
-        let wire = hub.connect(ANYWHERE, 1_000).expect("there is room");
-        crowd.push(TestPeer::new(wire, "/peero"));
-    }
-    for peer in &mut crowd {
-        peer.pump(usize::MAX);
-        peer.wire().arrive(usize::MAX);
-    }
+    let mut crowd = crowd_of_visitors(&mut hub, CROWD);
     modest.say(r#"{"type":"retrievePeers","messageid":"m"}"#);
     modest.wire().arrive(usize::MAX);
     hub.tick();
     assert_eq!(modest.texts().len(), 1);
-    let come = |crowd: &[TestPeer]| crowd.iter().filter(|one| one.wire().has_unread()).count();
-    assert!(come(&crowd) < CROWD, "nobody has come");
+    assert!(!have_come(&crowd), "nobody has come");
     settle(&mut hub, &mut crowd);
+}
+
+/// Whoever came after a crowd that asked for very much waited for all of it.
+#[test]
+fn who_comes_last_does_not_wait_for_all_of_a_crowd() {
+    let mut hub = TestHub::new(Config::default(), 1);
+    let crowd = crowd_of_visitors(&mut hub, 3_000);
+    hub.tick();
+    let mut last = TestPeer::new(connect(&mut hub), "/");
+    last.wire().arrive(usize::MAX);
+    hub.tick();
+    hub.tick();
+    assert_eq!(last.texts().len(), 1, "it is accepted");
+    assert!(!have_come(&crowd), "the crowd is not done");
+}
+
+/// So many who ask to be let in among visitors, of each of whom all the others are told. What they say has arrived.
+fn crowd_of_visitors(hub: &mut TestHub, count: usize) -> Vec<TestPeer> {
+    let mut crowd = Vec::new();
+    for _ in 0..count {
+        let wire = hub.connect(ANYWHERE, 1_000).expect("there is room");
+        let mut visitor = TestPeer::new(wire, "/peero");
+        visitor.pump(usize::MAX);
+        visitor.wire().arrive(usize::MAX);
+        crowd.push(visitor);
+    }
+    crowd
+}
+
+/// Whether the hub has read all that these have said.
+fn have_come(crowd: &[TestPeer]) -> bool {
+    !crowd.iter().any(|one| one.wire().has_unread())
 }
 
 /// The properties in a claim were kept as they came, each name as often as the message had it: forty times the message.

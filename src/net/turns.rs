@@ -30,6 +30,8 @@ pub(super) struct Turns {
     at_gate: VecDeque<ConnKey>,
     /// Those whose handshake of TLS goes on.
     greeting: VecDeque<ConnKey>,
+    /// Of those who come, the last one is next, and not the first.
+    last_is_next: bool,
 }
 
 impl Turns {
@@ -166,17 +168,25 @@ impl<S: Socket> Switchboard<S> {
     }
 
     /// Reads from newcomers and from the untried: after those who are in, and from each kind only for so long. At least one of
-    /// each gets on in each tick.
+    /// each gets on in each tick. While they are too many, every second tick begins with the last who came: who comes when a
+    /// crowd has asked for very much does not wait for all of it.
     fn welcome(&mut self) {
         type Queue = fn(&mut Turns) -> &mut VecDeque<ConnKey>;
         let queues: [Queue; 2] = [|turns| &mut turns.newcomers, |turns| &mut turns.untried];
+        let begins_with_last = std::mem::take(&mut self.turns.last_is_next);
         for queue in queues {
             let cost_max = self.floor.cost + NEWCOMERS_COST_MAX;
-            for _ in 0..queue(&mut self.turns).len() {
-                if let Some(key) = queue(&mut self.turns).pop_front() {
+            for place in 0..queue(&mut self.turns).len() {
+                let waiting = queue(&mut self.turns);
+                let next = match place == 0 && begins_with_last {
+                    true => waiting.pop_back(),
+                    false => waiting.pop_front(),
+                };
+                if let Some(key) = next {
                     self.turn(key);
                 }
                 if self.floor.frames.is_full() || self.floor.cost > cost_max {
+                    self.turns.last_is_next = !begins_with_last;
                     break;
                 }
             }
