@@ -27,7 +27,10 @@ pub fn run(data: &[u8]) {
     };
     let mut hub = TestHub::new(config, 1);
     hub.secure(seal::server());
-    let mut guests = vec![Guest::sealed(&mut hub, false, WINDOW)];
+    let mut guests = vec![Guest {
+        is_probe: true,
+        ..Guest::sealed(&mut hub, false, WINDOW)
+    }];
     while let Some(choice) = tape.next() {
         step(&mut hub, &mut guests, choice, &mut tape);
         hub.tick();
@@ -41,13 +44,9 @@ fn step(hub: &mut TestHub, guests: &mut Vec<Guest>, choice: u8, tape: &mut Tape<
     match choice % 16 {
         0 | 1 if guests.len() < GUESTS_MAX => {
             let window = [WINDOW, 2_000, 64][tape.below(3)];
-            let guest = match tape.below(3) {
+            guests.push(match tape.below(3) {
                 0 => Guest::stranger(hub),
                 kind => Guest::sealed(hub, kind == 2, window),
-            };
-            guests.push(Guest {
-                is_probe: false,
-                ..guest
             });
         }
         2 => {
@@ -131,7 +130,7 @@ impl Guest {
         Guest {
             peer,
             said: VecDeque::new(),
-            is_probe: true,
+            is_probe: false,
             is_held: false,
             is_hurt: false,
         }
