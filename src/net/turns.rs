@@ -171,24 +171,30 @@ impl<S: Socket> Switchboard<S> {
     /// each gets on in each tick. While they are too many, every second tick begins with the last who came: who comes when a
     /// crowd has asked for very much does not wait for all of it.
     fn welcome(&mut self) {
-        type Queue = fn(&mut Turns) -> &mut VecDeque<ConnKey>;
-        let queues: [Queue; 2] = [|turns| &mut turns.newcomers, |turns| &mut turns.untried];
         let begins_with_last = std::mem::take(&mut self.turns.last_is_next);
-        for queue in queues {
-            let cost_max = self.floor.cost + NEWCOMERS_COST_MAX;
-            for place in 0..queue(&mut self.turns).len() {
-                let waiting = queue(&mut self.turns);
-                let next = match place == 0 && begins_with_last {
-                    true => waiting.pop_back(),
-                    false => waiting.pop_front(),
-                };
-                if let Some(key) = next {
-                    self.turn(key);
-                }
-                if self.floor.frames.is_full() || self.floor.cost > cost_max {
-                    self.turns.last_is_next = !begins_with_last;
-                    break;
-                }
+        self.welcome_from(|turns| &mut turns.newcomers, begins_with_last);
+        self.welcome_from(|turns| &mut turns.untried, begins_with_last);
+    }
+
+    fn welcome_from(
+        &mut self,
+        queue: impl Fn(&mut Turns) -> &mut VecDeque<ConnKey>,
+        mut begins_with_last: bool,
+    ) {
+        let is_last_next = !begins_with_last;
+        let cost_max = self.floor.cost + NEWCOMERS_COST_MAX;
+        for _ in 0..queue(&mut self.turns).len() {
+            let waiting = queue(&mut self.turns);
+            let next = match std::mem::take(&mut begins_with_last) {
+                true => waiting.pop_back(),
+                false => waiting.pop_front(),
+            };
+            if let Some(key) = next {
+                self.turn(key);
+            }
+            if self.floor.frames.is_full() || self.floor.cost > cost_max {
+                self.turns.last_is_next = is_last_next;
+                return;
             }
         }
     }
