@@ -137,6 +137,7 @@ fn peerjs_offer(criterion: &mut Criterion) {
                 remote: ([192, 0, 2, 1], 1).into(),
                 local_port: 1,
                 query: &query,
+                has_fixed_id: false,
             };
             let lent = Lent {
                 now: 0,

@@ -244,6 +244,7 @@ impl Bare {
             remote: ([127, 0, 0, 1], 1).into(),
             local_port: 1,
             query: "",
+            has_fixed_id: false,
         };
         let (lobby, lent) = self.lent();
         lobby.join(arrival, lent).expect("there is place")

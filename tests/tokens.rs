@@ -235,6 +235,34 @@ fn peerjs_brings_its_token_as_the_option_of_that_name() {
     }
 }
 
+#[test]
+fn an_id_of_peerjs_that_a_token_fixes_is_its_holders() {
+    let (hub, _folder) = start("own", |_| {});
+    let open = |fields: &str, token: &str| {
+        let path = format!("/peerjs?key=peerjs&id=ann&token={token}");
+        let (answer, mut raw) = upgrade(hub.address, &path, fields);
+        assert_eq!(answer.status, 101);
+        (String::from_utf8(raw.frame().1).unwrap(), raw)
+    };
+    let bob = token_of("bob", json!({}));
+    let owned = token_of("ann", json!({"peer": "ann"}));
+    let (said, mut squatter) = open("", &bob);
+    assert!(said.contains("OPEN"), "nobody has it: {said}");
+    let (said, mut first) = open("", &owned);
+    assert!(said.contains("OPEN"), "it is ann's: {said}");
+    assert_eq!(squatter.frame().0, 0x88);
+    let (said, _) = open("", &bob);
+    assert!(said.contains("ID-TAKEN"), "it is not bob's: {said}");
+    // A fresh token is another text, and the header field counts before what PeerJS calls its token.
+    let fresh = token_of("ann", json!({"peer": "ann", "admin": true}));
+    let (said, mut second) = open("", &fresh);
+    assert!(said.contains("OPEN"), "ann comes back: {said}");
+    assert_eq!(first.frame().0, 0x88);
+    let (said, _third) = open(&bearer(&owned), "k3j2h4");
+    assert!(said.contains("OPEN"), "ann comes back: {said}");
+    assert_eq!(second.frame().0, 0x88);
+}
+
 /// An honest token that is another text than the others.
 fn bound_to_nobody() -> String {
     token_of("bob", json!({"admin": true}))

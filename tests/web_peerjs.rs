@@ -40,6 +40,7 @@ impl Hub {
                 remote: ([192, 0, 2, 1], 1).into(),
                 local_port: 1,
                 query: &query,
+                has_fixed_id: false,
             };
             let lent = Lent {
                 now: 0,

@@ -121,6 +121,8 @@ pub struct Arrival<'a> {
     pub local_port: u16,
     /// What its URL says after the `?`.
     pub query: &'a str,
+    /// Its token fixes the id that the URL names, which is so its own.
+    pub has_fixed_id: bool,
 }
 
 /// What a world is lent while it works on one thing.

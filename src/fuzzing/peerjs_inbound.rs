@@ -90,6 +90,7 @@ fn pass_on(text: &str, forward: &Forward<'_>) {
             remote: SocketAddr::from(([127, 0, 0, 1], 1)),
             local_port: 1,
             query: &query,
+            has_fixed_id: false,
         };
         let lent = Lent {
             now: 0,

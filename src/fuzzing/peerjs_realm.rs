@@ -113,7 +113,8 @@ struct Queue {
 impl Twin {
     fn join(&mut self, tape: &mut Tape<'_>) {
         let world = tape.below(8) / 7;
-        let (id, token) = (NAMES[tape.below(4)], ["t", "u"][tape.below(4) / 3]);
+        let (id, standing) = (NAMES[tape.below(4)], tape.below(256));
+        let (token, has_fixed_id) = (["t", "u"][standing % 4 / 3], standing >= 240);
         let query = format!("id={id}&key={}&token={token}", KEYS[world]);
         let conn = self.conns;
         self.conns += 1;
@@ -122,6 +123,7 @@ impl Twin {
             remote: SocketAddr::from(([127, 0, 0, 1], 1)),
             local_port: 1,
             query: &query,
+            has_fixed_id,
         };
         let lent = Lent {
             now: self.model.now,
@@ -129,7 +131,7 @@ impl Twin {
             mail: &mut self.mail,
         };
         let key = self.realm.join(arrival, lent);
-        self.model.join(conn, world, id, token, key);
+        self.model.join(conn, (world, id, token), has_fixed_id, key);
         self.compare();
         // A connection that was closed ends before anything else comes from it.
         self.end_closed();
@@ -288,14 +290,13 @@ impl Model {
     fn join(
         &mut self,
         conn: usize,
-        world: usize,
-        id: &'static str,
-        token: &'static str,
+        (world, id, token): (usize, &'static str, &'static str),
+        has_fixed_id: bool,
         key: Option<ClientKey>,
     ) {
         let registered = self.clients.iter().filter(|one| one.is_registered).count();
         let refusal = match self.find(world, id) {
-            Some(holder) if self.clients[holder].token == token => {
+            Some(holder) if has_fixed_id || self.clients[holder].token == token => {
                 self.out.push((self.clients[holder].conn, None));
                 self.clients[holder].is_registered = false;
                 self.clients[holder].is_over = true;

@@ -71,6 +71,7 @@ impl Twin {
             remote: ([127, 0, 0, 1], 1).into(),
             local_port: 1,
             query: "",
+            has_fixed_id: false,
         };
         let member = self.with_lobby(|lobby, lent| lobby.join(arrival, lent));
         let Some(member) = member else {

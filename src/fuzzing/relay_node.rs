@@ -149,6 +149,7 @@ impl Twin {
             remote: (Ipv4Addr::LOCALHOST, 1).into(),
             local_port: 2,
             query: "",
+            has_fixed_id: false,
         };
         let link = self.with_node(|node, lent| match call {
             None => node.join(arrival, lent).expect("everybody has a place"),

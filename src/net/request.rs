@@ -332,7 +332,11 @@ impl<S: Socket> Floor<S> {
                 });
             }
             Dialect::PeerJs | Dialect::Relay | Dialect::Peero => {
-                let arrival = self.arrival(key, query);
+                let has_fixed_id = grant.is_some_and(|grant| grant.peer.is_some());
+                let arrival = Arrival {
+                    has_fixed_id,
+                    ..self.arrival(key, query)
+                };
                 let member = self.with_worlds(|worlds, lent| worlds.join(dialect, arrival, lent));
                 self.enter(key, member);
                 self.charge_for_joining(key);
@@ -366,6 +370,7 @@ impl<S: Socket> Floor<S> {
             remote: (remote, remote_port).into(),
             local_port,
             query,
+            has_fixed_id: false,
         }
     }
 

@@ -118,7 +118,7 @@ impl Realm {
     pub fn join(&mut self, arrival: Arrival<'_>, mut lent: Lent<'_>) -> Option<ClientKey> {
         self.now = lent.now;
         let asked = Asked::read(arrival.query);
-        match self.admit(&asked, arrival.conn, &mut lent) {
+        match self.admit(&asked, arrival, &mut lent) {
             Ok(client) => {
                 self.hand_over(client, &mut lent);
                 Some(client)
@@ -298,7 +298,7 @@ impl Realm {
     fn admit(
         &mut self,
         asked: &Asked<'_>,
-        conn: ConnKey,
+        arrival: Arrival<'_>,
         lent: &mut Lent<'_>,
     ) -> Result<ClientKey, Refusal> {
         let (Some(id), Some(token), Some(key)) = (&asked.id, &asked.token, &asked.key) else {
@@ -310,10 +310,10 @@ impl Realm {
             .and_then(|()| check_name("token", token, name_bytes))
             .map_err(Refusal::TooLong)?;
         let joined = match self.find(world, id) {
-            Some(holder) if self.clients[holder].has_token(token) => {
+            Some(holder) if arrival.has_fixed_id || self.clients[holder].has_token(token) => {
                 lent.mail.close(self.clients[holder].conn, None, "");
                 self.retire(holder);
-                // It is the same client: it keeps its place in the list of ids.
+                // It is the same id: it keeps its place in the list of them.
                 self.clients[holder].joined
             }
             Some(_) => return Err(Refusal::IdTaken),
@@ -326,7 +326,7 @@ impl Realm {
         let client = self.clients.insert(Client {
             name: [&**id, &**token].concat().into(),
             id_bytes: u32::try_from(id.len()).expect("ids are bounded far below that"),
-            conn,
+            conn: arrival.conn,
             heard_ms: lent.now,
             joined,
             timer: TimerKey::NONE,
