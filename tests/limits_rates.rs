@@ -512,6 +512,61 @@ fn what_waits_for_the_absent_counts() {
     assert!(!is_full(&mut hub));
 }
 
+/// What the peer of this number says to have the hub keep some 50 kB of this kind.
+fn filling(kind: &str, peer: usize) -> Vec<String> {
+    let words: Vec<String> = (0..100)
+        .map(|word| format!(r#""{peer}-{word}-{}""#, "w".repeat(490)))
+        .collect();
+    let list = words.join(",");
+    let properties = format!(r#""properties":{{"p":"{}"}}"#, "x".repeat(50_000));
+    let text = match kind {
+        "tags" => format!(r#"{{"type":"addTag","content":[{list}]}}"#),
+        "properties" => format!(r#"{{"type":"setProperties","content":{{{properties}}}}}"#),
+        "channels" => format!(r#"{{"type":"subscribe","content":{{"channels":[{list}]}}}}"#),
+        "claim" => format!(
+            r#"{{"type":"initiate","content":{{"linkageKey":"room","id":"speaker",{properties}}}}}"#
+        ),
+        "requests" => {
+            let request = |name| format!(r#"{{"type":"request","peer":"speaker","name":{name}}}"#);
+            return words.iter().map(request).collect();
+        }
+        _ => unreachable!("these are all"),
+    };
+    vec![text]
+}
+
+/// What peers have the hub keep counts like what waits, and is free again when they go. That it is counted as it should be, each
+/// sweep checks.
+#[test]
+fn what_peers_have_the_hub_keep_counts() {
+    for kind in ["tags", "properties", "channels", "claim", "requests"] {
+        let limits = Limits {
+            memory_bytes: 150 << 10,
+            ..Limits::default()
+        };
+        let (mut hub, _slow, mut speaker) = hall(limits, 1);
+        speaker.say(r#"{"type":"initiate","content":{"linkageKey":"room","id":"speaker"}}"#);
+        settle(&mut hub, [&mut speaker]);
+        let before = hub.kept_bytes();
+        let mut greedy: Vec<TestPeer> = (0..4).map(|_| join(&mut hub, ANN)).collect();
+        for (number, peer) in greedy.iter_mut().enumerate() {
+            for text in filling(kind, number) {
+                peer.say(&text);
+            }
+            settle(&mut hub, [peer]);
+            assert!(hub.kept_bytes() > before + 48_000, "{kind}");
+        }
+        let evicted = hub.census().evicted;
+        assert!((1..4).contains(&evicted), "{kind}: {evicted} of 200 kB");
+        assert!(speaker.is_open(), "{kind}: who has next to nothing stays");
+        for peer in &mut greedy {
+            peer.wire().end();
+        }
+        settle(&mut hub, &mut greedy);
+        assert_eq!(hub.kept_bytes(), before, "{kind}");
+    }
+}
+
 #[test]
 fn who_has_much_waiting_for_long_is_cut_off_and_who_catches_up_is_not() {
     let limits = Limits {

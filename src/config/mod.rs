@@ -272,7 +272,7 @@ pub struct Limits {
     /// Bytes that may wait for one slow reader for longer than `Config::soft_queue_time_ms`; 0 sets no such bound.
     pub soft_queue_bytes: usize,
     /// Bytes of all that waits in the hub: for slow readers, for absent clients, of which a dialect may keep a quarter of
-    /// this, and of messages, requests and lines that are not complete.
+    /// this, of messages, requests and lines that are not complete, and of what peers have the hub keep (`Hub::kept_bytes`).
     pub memory_bytes: usize,
     /// Bytes in one id, linkage key, tag, channel name, message id, user id or debout cluster.
     pub name_bytes: usize,

@@ -5,6 +5,7 @@
 //! mended in O(1) and nothing is searched for. A channel disappears with its last member. Shape: `HOUSE_STYLE.md`
 //! section 9; the choice of a lane over a list is measured by `benches/fanout`.
 
+use super::kept::Kept;
 use super::peer::{OfPeer, Peer};
 use crate::index::{Arena, ChannelKey, Key, Lane, Linked, Links, MembershipKey, Names, PeerKey};
 use crate::planted;
@@ -17,6 +18,18 @@ use std::hash::RandomState;
 struct Channel {
     name: CompactString,
     lane: Lane<Seat>,
+    /// The member for whom it counts as kept.
+    payer: PeerKey,
+}
+
+impl Channel {
+    /// Bytes that it takes, apart from its memberships.
+    fn kept_bytes(&self) -> usize {
+        /// A lane is made for so many.
+        const SEATS: usize = 4;
+        const NAMES_BYTES: usize = 2 * size_of::<ChannelKey>();
+        size_of::<Channel>() + SEATS * size_of::<Seat>() + NAMES_BYTES + self.name.len()
+    }
 }
 
 /// One subscriber as the channel sees it.
@@ -33,6 +46,12 @@ pub(super) struct Membership {
     channel: ChannelKey,
     seat: u32,
     of_peer: Links<MembershipKey>,
+}
+
+impl Membership {
+    /// Bytes that one takes, with its seat and its place among the pairs.
+    const KEPT_BYTES: usize =
+        size_of::<Membership>() + size_of::<Seat>() + 2 * size_of::<MembershipKey>();
 }
 
 impl Linked<OfPeer, MembershipKey> for Membership {
@@ -57,6 +76,8 @@ pub(super) struct Channels {
     /// each delivery.
     debout_name: Box<str>,
     debout: Option<ChannelKey>,
+    /// Of channels and memberships.
+    kept: Kept,
 }
 
 impl Channels {
@@ -68,6 +89,7 @@ impl Channels {
             pairs: HashTable::new(),
             debout_name: debout_name.into(),
             debout: None,
+            kept: Kept::default(),
         }
     }
 
@@ -76,7 +98,7 @@ impl Channels {
         let channel = match self.find(name) {
             Some(channel) if self.membership(peer, channel).is_some() => return,
             Some(channel) => channel,
-            None => self.open(name),
+            None => self.open(&mut peers[peer], peer, name),
         };
         let membership = self.memberships.insert(Membership {
             peer,
@@ -89,6 +111,7 @@ impl Channels {
         peers[peer]
             .memberships
             .push_back(&mut self.memberships, membership);
+        self.kept.add(&mut peers[peer], Membership::KEPT_BYTES);
         let memberships = &self.memberships;
         self.pairs
             .insert_unique(pair_hash(peer, channel), membership, |&key| {
@@ -149,16 +172,35 @@ impl Channels {
         self.debout
     }
 
+    /// Bytes that are kept for all channels and memberships.
+    pub(super) fn kept_bytes(&self) -> usize {
+        self.kept.bytes()
+    }
+
+    /// Bytes that are kept for the memberships of a peer, and the channels that count for it. O(those).
+    pub(super) fn kept_bytes_of(&self, peer: &Peer) -> usize {
+        let mine = peer.memberships.iter(&self.memberships);
+        mine.map(|key| &self.memberships[key])
+            .map(|one| match &self.arena[one.channel] {
+                channel if channel.payer == one.peer => channel.kept_bytes(),
+                _ => 0,
+            })
+            .map(|channel_bytes| channel_bytes + Membership::KEPT_BYTES)
+            .sum()
+    }
+
     pub(super) fn membership_count(&self) -> usize {
         self.memberships.len()
     }
 
-    fn open(&mut self, name: &str) -> ChannelKey {
+    fn open(&mut self, first: &mut Peer, payer: PeerKey, name: &str) -> ChannelKey {
         let key = self.arena.insert(Channel {
             name: name.into(),
             lane: Lane::default(),
+            payer,
         });
         let arena = &self.arena;
+        self.kept.add(first, arena[key].kept_bytes());
         self.names.insert(name, key, |key| arena[key].name.as_str());
         if *name == *self.debout_name {
             self.debout = Some(key);
@@ -183,14 +225,24 @@ impl Channels {
             .expect("every membership is found by its pair")
             .remove();
         let gone = self.memberships.remove(key);
-        let lane = &mut self.arena[channel].lane;
+        self.kept.free(&mut peers[peer], Membership::KEPT_BYTES);
+        let Channel { lane, payer, .. } = &mut self.arena[channel];
         let (_, moved) = lane.remove(gone.seat);
         if let Some(moved) = moved
             && !planted::bug("stale-seat")
         {
             self.memberships[moved.membership].seat = gone.seat;
         }
-        if lane.is_empty() {
+        let next = lane.as_slice().first().map(|seat| seat.peer);
+        if *payer == peer {
+            *payer = next.unwrap_or(peer);
+            let channel_bytes = self.arena[channel].kept_bytes();
+            self.kept.free(&mut peers[peer], channel_bytes);
+            if let Some(next) = next {
+                self.kept.add(&mut peers[next], channel_bytes);
+            }
+        }
+        if next.is_none() {
             self.names.remove(&self.arena[channel].name, channel);
             self.arena.remove(channel);
             self.debout = self.debout.filter(|&debout| debout != channel);
@@ -203,6 +255,7 @@ impl Channels {
         let mut seats = 0;
         for (key, channel) in self.arena.iter() {
             assert!(!channel.lane.is_empty(), "an empty channel is gone");
+            assert!(self.has(channel.payer, key), "one of its members pays");
             assert_eq!(self.find(&channel.name), Some(key));
             for (number, seat) in channel.lane.as_slice().iter().enumerate() {
                 let membership = &self.memberships[seat.membership];

@@ -43,9 +43,17 @@ impl Hub {
                 "who has joined, and nobody else, is in a linkage"
             );
             joined += usize::from(peer.stage == Stage::Joined);
+            let claim = self.claims.get(peer.claim);
+            let kept_bytes = peer.card.kept_bytes()
+                + self.channels.kept_bytes_of(peer)
+                + self.requests.kept_bytes_of(peer)
+                + claim.map_or(0, |claim| claim.kept_bytes());
+            assert_eq!(peer.kept_bytes, kept_bytes, "what is kept is counted");
             self.check_claims(key);
         }
         assert_eq!(with_id, self.ids.len(), "nobody else has an id");
+        let kept = self.peers.iter().map(|(_, peer)| peer.kept_bytes);
+        assert_eq!(self.kept_bytes(), kept.sum::<usize>());
         self.check_linkages(joined);
         self.channels.check(&self.peers);
         self.requests.check(&self.peers);

@@ -5,7 +5,7 @@
 //! Source: `PROTOCOLS.md` section 1, "Where the original is wrong"; the hub's documentation of reconnection.
 
 use super::command::{Initiation, Property, Resume};
-use super::packed::TokenMap;
+use super::packed::{TokenMap, TokenSet};
 use super::peer::AgainstHolder;
 use crate::index::{ClaimKey, Linked, Links, PeerKey, TimerKey};
 use std::borrow::Cow;
@@ -32,6 +32,14 @@ impl Linked<AgainstHolder, ClaimKey> for Claim {
 }
 
 impl Claim {
+    /// Bytes that it takes.
+    pub(super) fn kept_bytes(&self) -> usize {
+        let KeptInitiation {
+            tags, properties, ..
+        } = &self.initiation;
+        size_of::<Claim>() + tags.bytes() + properties.bytes()
+    }
+
     /// The id that is claimed.
     pub(super) fn id(&self) -> &str {
         self.initiation.initiation.id.as_deref().unwrap_or_default()
@@ -43,7 +51,8 @@ impl Claim {
 pub(super) struct KeptInitiation {
     initiation: Initiation<'static>,
     start_time: Option<Box<str>>,
-    /// Each name once: a message may repeat one very often.
+    /// Each tag and name once: a message may repeat one very often.
+    tags: TokenSet,
     properties: TokenMap,
 }
 
@@ -52,6 +61,7 @@ impl KeptInitiation {
         let owned = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
         KeptInitiation {
             start_time: initiation.start_time.map(Box::from),
+            tags: TokenSet::default().with(initiation.tags.iter().map(|tag| tag.as_ref())),
             properties: TokenMap::default().with(
                 initiation
                     .properties
@@ -64,7 +74,7 @@ impl KeptInitiation {
                 user_id: owned(initiation.user_id),
                 debout_cluster: initiation.debout_cluster.map(owned),
                 start_time: None,
-                tags: initiation.tags.into_iter().map(owned).collect(),
+                tags: Vec::new(),
                 properties: Vec::new(),
                 peer_initiation_receiver: initiation.peer_initiation_receiver,
                 peer_initiation_sender: initiation.peer_initiation_sender,
@@ -80,6 +90,7 @@ impl KeptInitiation {
     pub(super) fn release(&mut self) -> Initiation<'_> {
         let mut initiation: Initiation<'_> = std::mem::take(&mut self.initiation);
         initiation.start_time = self.start_time.as_deref();
+        initiation.tags = self.tags.iter().map(Cow::Borrowed).collect();
         initiation.properties = self
             .properties
             .iter()

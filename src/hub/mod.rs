@@ -10,6 +10,7 @@ mod claim;
 pub mod command;
 pub mod event;
 pub mod id;
+mod kept;
 mod linkage;
 mod overdue;
 mod packed;
@@ -31,6 +32,7 @@ use claim::Claim;
 use command::{Command, DeboutKind, DeboutSelection, PeerFault};
 use event::{Event, Outbox, Shown};
 use id::FreshIds;
+use kept::Kept;
 use linkage::Linkages;
 use overdue::Overdue;
 use request::{Request, Requests};
@@ -77,6 +79,8 @@ pub struct Hub {
     channels: Channels,
     requests: Requests,
     claims: Arena<ClaimKey, Claim>,
+    /// Of tags, properties and claims.
+    kept: Kept,
     wheel: Wheel<Deadline>,
     due: Vec<Deadline>,
     overdue: Overdue,
@@ -118,6 +122,7 @@ impl Hub {
             channels: Channels::new(hasher.clone(), &rules.debout_channel),
             requests: Requests::new(hasher),
             claims: Arena::new(),
+            kept: Kept::default(),
             wheel: Wheel::new(Self::RESOLUTION_MS, now),
             due: Vec::new(),
             overdue: Overdue::default(),
@@ -174,6 +179,7 @@ impl Hub {
             claim: ClaimKey::NONE,
             claimants: List::default(),
             nudge,
+            kept_bytes: 0,
         });
         self.next_number += 1;
         self.enter_id(key);
@@ -203,19 +209,19 @@ impl Hub {
                 let more = tags.iter().map(|tag| tag.as_ref());
                 let tags = self.peers[peer].card.tags.with(more);
                 self.check_tags(&tags)?;
-                self.peers[peer].card.tags = tags;
+                self.set_tags(peer, tags);
                 self.announce(out, peer, Event::Alter(peer));
             }
             Command::RemoveTags(tags) => {
-                let card = &mut self.peers[peer].card;
-                card.tags = card.tags.without(tags.iter().map(|tag| tag.as_ref()));
+                let gone = tags.iter().map(|tag| tag.as_ref());
+                self.set_tags(peer, self.peers[peer].card.tags.without(gone));
                 self.announce(out, peer, Event::Alter(peer));
             }
             Command::SetProperties(properties) => {
                 let newer = properties.iter().map(|one| (one.name.as_ref(), one.value));
                 let properties = self.peers[peer].card.properties.with(newer);
                 self.check_properties(&properties)?;
-                self.peers[peer].card.properties = properties;
+                self.set_properties(peer, properties);
                 self.announce(out, peer, Event::Alter(peer));
             }
             Command::SelectDebout(selection) => {
@@ -288,7 +294,10 @@ impl Hub {
 
     /// Forgets a departed peer. O(1).
     pub fn forget(&mut self, peer: PeerKey) {
-        let gone = self.peers.remove(peer);
+        let mut gone = self.peers.remove(peer);
+        let kept_bytes = gone.card.kept_bytes();
+        self.kept.free(&mut gone, kept_bytes);
+        debug_assert_eq!(gone.kept_bytes, 0, "the rest went when it departed");
         assert_eq!(
             gone.stage,
             Stage::Departed,
@@ -343,6 +352,11 @@ impl Hub {
         self.claims.len()
     }
 
+    /// Bytes of memory that are kept for all peers: their tags and properties, subscriptions, requests and claims. O(1).
+    pub fn kept_bytes(&self) -> usize {
+        self.kept.bytes() + self.channels.kept_bytes() + self.requests.kept_bytes()
+    }
+
     /// The time between two nudges, ms.
     pub fn nudge_interval_ms(&self) -> Millis {
         self.rules.nudge_interval_ms
@@ -376,6 +390,20 @@ impl Hub {
         self.ids.insert(&peers[peer].card.id, peer, |key| {
             peers[key].card.id.as_str()
         });
+    }
+
+    fn set_tags(&mut self, peer: PeerKey, tags: TokenSet) {
+        let peer = &mut self.peers[peer];
+        self.kept.add(peer, tags.bytes());
+        let former = std::mem::replace(&mut peer.card.tags, tags);
+        self.kept.free(peer, former.bytes());
+    }
+
+    fn set_properties(&mut self, peer: PeerKey, properties: TokenMap) {
+        let peer = &mut self.peers[peer];
+        self.kept.add(peer, properties.bytes());
+        let former = std::mem::replace(&mut peer.card.properties, properties);
+        self.kept.free(peer, former.bytes());
     }
 
     fn check_tags(&self, tags: &TokenSet) -> Result<(), PeerFault> {

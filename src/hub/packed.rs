@@ -37,6 +37,11 @@ impl TokenSet {
         TokenSet(text.into())
     }
 
+    /// Bytes of all tokens, with a byte for the end of each.
+    pub fn bytes(&self) -> usize {
+        self.0.len()
+    }
+
     /// How many tokens there are.
     pub fn count(&self) -> usize {
         self.iter().count()

@@ -34,6 +34,11 @@ pub struct Card {
 }
 
 impl Card {
+    /// Bytes of its tags and properties.
+    pub(super) fn kept_bytes(&self) -> usize {
+        self.tags.bytes() + self.properties.bytes()
+    }
+
     /// The tags and properties that it would have after an initiation.
     pub(super) fn with(&self, initiation: &Initiation<'_>) -> Said {
         let tags = initiation.tags.iter().map(|tag| tag.as_ref());
@@ -95,6 +100,8 @@ pub struct Peer {
     /// The claims to its id.
     pub(super) claimants: List<AgainstHolder, ClaimKey>,
     pub(super) nudge: TimerKey,
+    /// Bytes that are kept because of it (`kept.rs`).
+    pub(super) kept_bytes: usize,
 }
 
 /// Marks the links of a peer in its linkage.
@@ -140,6 +147,11 @@ impl Peer {
     /// What its token lets it do; without one, everything.
     pub fn grant(&self) -> Option<&Grant> {
         self.grant.as_deref()
+    }
+
+    /// Bytes of memory that the hub keeps for it: its tags and properties, subscriptions, requests and claim.
+    pub fn kept_bytes(&self) -> usize {
+        self.kept_bytes
     }
 
     /// Who it is by its token, if that says.

@@ -141,13 +141,14 @@ impl Hub {
         card.user_id = initiation.user_id.as_ref().into();
         card.debout_cluster = initiation.debout_cluster.as_deref().map(Box::from);
         card.start_time = initiation.start_time.map(Box::from);
-        (card.tags, card.properties) = (said.tags, said.properties);
         let resume = initiation.resume.map(|_| ids.secret());
         if resume.is_some() {
             record.secret = resume.map(Box::new);
         }
         let grant = record.grant.as_deref();
         let expires_ms = grant.map(|grant| grant.expires_ms);
+        self.set_tags(peer, said.tags);
+        self.set_properties(peer, said.properties);
         let confirm = Event::Confirm { resume, expires_ms };
         self.tell_one(out, peer, confirm);
         self.announce(out, peer, Event::Presence(peer));
@@ -179,7 +180,10 @@ impl Hub {
             deadline,
             against_holder: Links::default(),
         });
-        self.peers[claimant].claim = key;
+        let kept_bytes = self.claims[key].kept_bytes();
+        let record = &mut self.peers[claimant];
+        record.claim = key;
+        self.kept.add(record, kept_bytes);
         self.peers[holder]
             .claimants
             .push_back(&mut self.claims, key);
@@ -279,8 +283,10 @@ impl Hub {
             claimant, holder, ..
         } = self.claims[key];
         self.peers[holder].claimants.remove(&mut self.claims, key);
-        self.peers[claimant].claim = ClaimKey::NONE;
         let claim = self.claims.remove(key);
+        let record = &mut self.peers[claimant];
+        record.claim = ClaimKey::NONE;
+        self.kept.free(record, claim.kept_bytes());
         if !claim.deadline.is_none() && !planted::bug("claim-timer-kept") {
             self.wheel.cancel(claim.deadline);
         }

@@ -6,6 +6,7 @@
 //! Source: `PROTOCOLS.md` section 1, "Where the original is wrong".
 
 use super::event::Failure;
+use super::kept::Kept;
 use super::peer::{Asked, Asking, Peer};
 use crate::index::{Arena, Key, Linked, Links, PeerKey, RequestKey, TimerKey};
 use compact_str::CompactString;
@@ -57,6 +58,15 @@ pub(super) struct Requests {
     table: HashTable<RequestKey>,
     hasher: RandomState,
     next_number: u64,
+    kept: Kept,
+}
+
+impl Request {
+    /// Bytes that it takes.
+    fn kept_bytes(&self) -> usize {
+        let name_bytes = self.name.as_ref().map_or(0, |name| name.len());
+        size_of::<Request>() + self.responder_id.len() + self.message_id.len() + name_bytes
+    }
 }
 
 impl Requests {
@@ -66,6 +76,7 @@ impl Requests {
             table: HashTable::new(),
             hasher,
             next_number: 0,
+            kept: Kept::default(),
         }
     }
 
@@ -95,6 +106,8 @@ impl Requests {
             asked: Links::default(),
         });
         self.next_number += 1;
+        let kept_bytes = self.arena[key].kept_bytes();
+        self.kept.add(&mut peers[requester], kept_bytes);
         peers[requester].asking.push_back(&mut self.arena, key);
         peers[responder].asked.push_back(&mut self.arena, key);
         let (arena, hasher) = (&self.arena, &self.hasher);
@@ -178,6 +191,7 @@ impl Requests {
             peers[responder].asked.remove(&mut self.arena, key);
         }
         let request = self.arena.remove(key);
+        self.kept.free(&mut peers[requester], request.kept_bytes());
         let hash = self
             .hasher
             .hash_one((requester, responder, request.message_id.as_str()));
@@ -186,6 +200,17 @@ impl Requests {
             .expect("every request is found by its hash")
             .remove();
         request
+    }
+
+    /// Bytes that are kept for all requests.
+    pub(super) fn kept_bytes(&self) -> usize {
+        self.kept.bytes()
+    }
+
+    /// Bytes that are kept for the requests of a peer. O(those).
+    pub(super) fn kept_bytes_of(&self, peer: &Peer) -> usize {
+        let mine = peer.asking.iter(&self.arena);
+        mine.map(|key| self.arena[key].kept_bytes()).sum()
     }
 
     pub(super) fn len(&self) -> usize {

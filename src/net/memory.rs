@@ -2,10 +2,10 @@
 //!
 //! Owns the account of what is kept for slow readers and of what is incomplete: beginnings of messages, lines, requests,
 //! what has been read and not yet worked off, and what dialects keep for those who are absent. What several readers share counts
-//! once.
+//! once. What peers have the hub keep is in the hub's account, and added.
 
 use super::Socket;
-use super::conn::{Conn, Speech};
+use super::conn::{Conn, Life, Speech};
 use super::floor::Floor;
 use super::log_limit::limited;
 use super::out_queue::OutQueue;
@@ -68,9 +68,31 @@ impl<S: Socket> Floor<S> {
         self.weigh(key);
     }
 
-    /// Bytes of memory of all that waits.
+    /// Bytes of memory of all that waits, and of what peers have the hub keep.
     pub(super) fn waiting_bytes(&self) -> usize {
-        self.held_bytes + self.frames.shared_bytes() + self.worlds.waiting_bytes()
+        let shared_bytes = self.frames.shared_bytes();
+        self.held_bytes + shared_bytes + self.worlds.waiting_bytes() + self.hub.kept_bytes()
+    }
+
+    /// Bytes that the hub keeps for the peer of this connection.
+    fn kept_bytes(&self, conn: &Conn<S>) -> usize {
+        conn.peer()
+            .map_or(0, |peer| self.hub.peer(peer).kept_bytes())
+    }
+
+    /// The same, unless the connection is dead.
+    fn living_bytes(&self, conn: &Conn<S>) -> usize {
+        match conn.life {
+            Life::Dead => 0,
+            _ => self.kept_bytes(conn),
+        }
+    }
+
+    /// Bytes that the hub keeps for those who are dead, and gives back as soon as they have been removed. O(connections).
+    pub(super) fn dead_bytes(&self) -> usize {
+        let conns = self.conns.iter().map(|(_, conn)| conn);
+        let dead = conns.filter(|conn| conn.life == Life::Dead);
+        dead.map(|conn| self.kept_bytes(conn)).sum()
     }
 
     /// Whether so little memory is left that nobody new is let in: less than an eighth.
@@ -79,8 +101,8 @@ impl<S: Socket> Floor<S> {
         self.waiting_bytes() > most - most / 8
     }
 
-    /// Once in a tick: if what waits is more than may wait, or has kept somebody out, those for whom the most waits are cut
-    /// off, until a quarter is free. O(1) unless memory is short, then O(connections log connections).
+    /// Once in a tick: if what waits and is kept is more than may be, or has kept somebody out, those for whom it is the most
+    /// are cut off, until a quarter is free. O(1) unless memory is short, then O(connections log connections).
     pub(super) fn relieve(&mut self) {
         let is_wanted = std::mem::take(&mut self.wants_memory);
         if !self.is_short_of_memory() {
@@ -88,23 +110,33 @@ impl<S: Socket> Floor<S> {
         }
         self.frames.recount_shared();
         let most = self.config.limits.memory_bytes;
-        if self.waiting_bytes() <= most && !(is_wanted && self.is_short_of_memory()) {
+        let mut dead_bytes = self.dead_bytes();
+        let bytes = self.waiting_bytes() - dead_bytes;
+        if bytes <= most && !(is_wanted && bytes > most - most / 8) {
             return;
         }
         let mut offenders: Vec<(usize, ConnKey)> = self
             .keys()
-            .map(|key| (self.conns[key.index()].weight(), key))
+            .map(|key| (self.weight(key), key))
             .filter(|&(bytes, _)| bytes > 0)
             .collect();
         offenders.sort_unstable_by_key(|&(bytes, key)| (bytes, key.index()));
         // What is shared is counted anew after each batch, since its last reader frees it.
         let batch = offenders.len().div_ceil(Self::BATCHES);
-        while self.waiting_bytes() > most - most / 4 && !offenders.is_empty() {
+        while self.waiting_bytes() - dead_bytes > most - most / 4 && !offenders.is_empty() {
             for (bytes, key) in offenders.split_off(offenders.len().saturating_sub(batch)) {
+                dead_bytes += self.living_bytes(&self.conns[key.index()]);
                 self.evict(key, bytes);
             }
             self.frames.recount_shared();
         }
+    }
+
+    /// Bytes that are there because of this connection, those that it shares among them.
+    fn weight(&self, key: ConnKey) -> usize {
+        let conn = &self.conns[key.index()];
+        let queued_bytes = conn.out.backlog_bytes() - conn.out.own_bytes();
+        conn.held_bytes() + queued_bytes + self.living_bytes(conn)
     }
 
     fn evict(&mut self, key: ConnKey, bytes: usize) {
@@ -113,7 +145,7 @@ impl<S: Socket> Floor<S> {
             self.memory_log,
             self.now.monotonic_ms,
             Level::Warn,
-            "{key} from {} is cut off: the hub is short of memory, and {bytes} bytes wait for it or from it",
+            "{key} from {} is cut off: the hub is short of memory, and {bytes} bytes wait or are kept for it",
             self.conns[key.index()].remote
         );
         self.empty(key);
@@ -132,12 +164,5 @@ impl<S: Socket> Floor<S> {
             Speech::Lines { lines, .. } => *lines = Default::default(),
         }
         self.drop_queue(key);
-    }
-}
-
-impl<S> Conn<S> {
-    /// Bytes that are there because of this connection, those that it shares among them.
-    fn weight(&self) -> usize {
-        self.held_bytes() + self.out.backlog_bytes() - self.out.own_bytes()
     }
 }

@@ -349,7 +349,8 @@ impl<S: Socket> Switchboard<S> {
         floor.wheel.check();
         let weighed = floor.conns.iter().map(|(_, conn)| conn.weighed_bytes);
         assert_eq!(weighed.sum::<usize>(), floor.held_bytes);
-        assert!(floor.waiting_bytes() <= floor.config.limits.memory_bytes);
+        let bytes = floor.waiting_bytes() - floor.dead_bytes();
+        assert!(bytes <= floor.config.limits.memory_bytes);
         let resting = floor.conns.iter().filter(|(_, conn)| conn.rests()).count();
         assert_eq!(resting, floor.resting);
         let refused = floor.conns.iter().filter(|(_, conn)| conn.refused).count();

@@ -119,6 +119,11 @@ impl TestHub {
         self.ticks
     }
 
+    /// Bytes that the hub keeps for all peers.
+    pub fn kept_bytes(&self) -> usize {
+        self.switchboard.hub().kept_bytes()
+    }
+
     /// How many there are of what.
     pub fn census(&self) -> Census {
         self.switchboard.census()
