@@ -77,6 +77,17 @@ pub enum Command<'a> {
 }
 
 impl Command<'_> {
+    /// Whether it changes what the peer says of itself.
+    pub fn is_of_oneself(&self) -> bool {
+        matches!(
+            self,
+            Command::Initiate(_)
+                | Command::AddTags(_)
+                | Command::RemoveTags(_)
+                | Command::SetProperties(_)
+        )
+    }
+
     /// How many things it names that have to be looked at one by one; a message may consist of very many small ones.
     pub fn part_count(&self) -> usize {
         match self {

@@ -58,24 +58,45 @@ impl TokenMap {
         pairs(&self.0)
     }
 
-    /// This map with some values set; names that are there keep their place.
+    /// This map with some values set; names that are there keep their place. O(bytes of both).
     pub fn with<'a>(&'a self, newer: impl IntoIterator<Item = (&'a str, &'a str)>) -> TokenMap {
-        let mut entries: Vec<(&str, &str)> = Vec::new();
+        let newer: Vec<(&str, &str)> = newer.into_iter().collect();
+        // To look through a few is quicker than to hash all the names that are there already.
+        let is_few = newer.len() <= 8;
+        let mut newest: Vec<(&str, &str)> = Vec::with_capacity(newer.len());
         let mut places: HashMap<&str, usize> = HashMap::new();
-        for (name, value) in self.iter().chain(newer) {
-            let place = *places.entry(name).or_insert(entries.len());
-            match entries.get_mut(place) {
-                Some(entry) => entry.1 = value,
-                None => entries.push((name, value)),
+        let place_of = |newest: &[(&str, &str)], places: &HashMap<&str, usize>, name| match is_few {
+            true => newest.iter().position(|one| one.0 == name),
+            false => places.get(name).copied(),
+        };
+        for (name, value) in newer {
+            if let Some(place) = place_of(&newest, &places, name) {
+                newest[place].1 = value;
+                continue;
+            }
+            if !is_few {
+                places.insert(name, newest.len());
+            }
+            newest.push((name, value));
+        }
+        let newest_bytes = newest
+            .iter()
+            .map(|(name, value)| name.len() + value.len() + 2);
+        let mut text = String::with_capacity(self.0.len() + newest_bytes.sum::<usize>());
+        let mut is_known = vec![false; newest.len()];
+        for (name, value) in self.iter() {
+            let place = place_of(&newest, &places, name);
+            push(&mut text, name);
+            push(&mut text, place.map_or(value, |place| newest[place].1));
+            if let Some(place) = place {
+                is_known[place] = true;
             }
         }
-        let mut text = String::with_capacity(
-            entries
-                .iter()
-                .map(|(name, value)| name.len() + value.len() + 2)
-                .sum(),
-        );
-        for (name, value) in entries {
+        let added = newest
+            .iter()
+            .zip(is_known)
+            .filter(|(_, is_known)| !is_known);
+        for ((name, value), _) in added {
             push(&mut text, name);
             push(&mut text, value);
         }
@@ -121,5 +142,21 @@ mod tests {
             map.iter().collect::<Vec<_>>(),
             [("\"x\"", "2"), ("\"y\"", "[ ]"), ("\"\"", "\"\"")]
         );
+    }
+
+    #[test]
+    fn a_map_merges_many_as_one_after_the_other() {
+        let names: Vec<String> = (0..40)
+            .map(|number| format!("{}", number * 7 % 30))
+            .collect();
+        let former = TokenMap::default().with((20..50).map(|n| (names[n % 40].as_str(), "0")));
+        let values = ["1", "2", "3"];
+        let newer = names.iter().zip(values.iter().cycle());
+        let at_once = former.with(newer.clone().map(|(name, value)| (name.as_str(), *value)));
+        let mut in_turn = former;
+        for (name, value) in newer {
+            in_turn = in_turn.with([(name.as_str(), *value)]);
+        }
+        assert_eq!(at_once, in_turn);
     }
 }

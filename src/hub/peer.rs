@@ -35,7 +35,7 @@ pub struct Card {
 
 impl Card {
     /// Bytes of its tags and properties.
-    pub(super) fn kept_bytes(&self) -> usize {
+    pub fn kept_bytes(&self) -> usize {
         self.tags.bytes() + self.properties.bytes()
     }
 
@@ -152,6 +152,11 @@ impl Peer {
     /// Bytes of memory that the hub keeps for it: its tags and properties, subscriptions, requests and claim.
     pub fn kept_bytes(&self) -> usize {
         self.kept_bytes
+    }
+
+    /// How many subscriptions it has, requests that wait for an answer, and requests that wait for its own.
+    pub fn tie_count(&self) -> usize {
+        self.memberships.len() + self.asking.len() + self.asked.len()
     }
 
     /// Who it is by its token, if that says.

@@ -22,6 +22,8 @@ use std::ops::Range;
 const HEARD_COST: u64 = 200;
 /// What each thing costs that a message names: a channel, a property, a peer.
 const PART_COST: u64 = 150;
+/// What it costs a peer to say something of itself, for each byte of its tags and properties, which are all written anew.
+const CARD_BYTE_COST: u64 = 2;
 /// What it costs to put into words what is wrong with one.
 const FAULT_COST: u64 = 500;
 
@@ -229,8 +231,13 @@ impl<S: Socket> Floor<S> {
             self.with_hub(|hub, out, _| hub.observe(peer, &shown, out));
         }
         self.joins += u64::from(matches!(inbound.command, Ok(Command::Initiate(_))));
-        let parts = inbound.command.as_ref().map_or(0, Command::part_count);
-        self.cost += parts as u64 * PART_COST;
+        if let Ok(command) = &inbound.command {
+            self.cost += command.part_count() as u64 * PART_COST;
+            if command.is_of_oneself() {
+                let card_bytes = self.hub.peer(peer).card().kept_bytes();
+                self.cost += card_bytes as u64 * CARD_BYTE_COST;
+            }
+        }
         if inbound.is_of_own_client() {
             self.hub.recognise(peer);
         }
