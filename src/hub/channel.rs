@@ -7,6 +7,7 @@
 
 use super::kept::Kept;
 use super::peer::{OfPeer, Peer};
+use crate::index::hashed::{Hashed, table_hash};
 use crate::index::{Arena, ChannelKey, Key, Lane, Linked, Links, MembershipKey, Names, PeerKey};
 use crate::planted;
 use compact_str::CompactString;
@@ -27,7 +28,7 @@ impl Channel {
     fn kept_bytes(&self) -> usize {
         /// A lane is made for so many.
         const SEATS: usize = 4;
-        const NAMES_BYTES: usize = 2 * size_of::<ChannelKey>();
+        const NAMES_BYTES: usize = 2 * size_of::<Hashed<ChannelKey>>();
         size_of::<Channel>() + SEATS * size_of::<Seat>() + NAMES_BYTES + self.name.len()
     }
 }
@@ -51,7 +52,7 @@ pub(super) struct Membership {
 impl Membership {
     /// Bytes that one takes, with its seat and its place among the pairs.
     const KEPT_BYTES: usize =
-        size_of::<Membership>() + size_of::<Seat>() + 2 * size_of::<MembershipKey>();
+        size_of::<Membership>() + size_of::<Seat>() + 2 * size_of::<Hashed<MembershipKey>>();
 }
 
 impl Linked<OfPeer, MembershipKey> for Membership {
@@ -71,7 +72,7 @@ pub(super) struct Channels {
     names: Names<ChannelKey>,
     memberships: Arena<MembershipKey, Membership>,
     /// Peer and channel → membership. Both keys are our own integers, so a cheap hash does.
-    pairs: HashTable<MembershipKey>,
+    pairs: HashTable<Hashed<MembershipKey>>,
     /// The name of the debug channel, and the channel while anybody is subscribed: whether anybody watches is asked for
     /// each delivery.
     debout_name: Box<str>,
@@ -112,11 +113,9 @@ impl Channels {
             .memberships
             .push_back(&mut self.memberships, membership);
         self.kept.add(&mut peers[peer], Membership::KEPT_BYTES);
-        let memberships = &self.memberships;
+        let pair = Hashed::new(pair_hash(peer, channel), membership);
         self.pairs
-            .insert_unique(pair_hash(peer, channel), membership, |&key| {
-                pair_hash(memberships[key].peer, memberships[key].channel)
-            });
+            .insert_unique(pair.table_hash(), pair, Hashed::table_hash);
     }
 
     /// Unsubscribes `peer`, if it is subscribed. O(1).
@@ -209,19 +208,20 @@ impl Channels {
     }
 
     fn membership(&self, peer: PeerKey, channel: ChannelKey) -> Option<MembershipKey> {
-        self.pairs
-            .find(pair_hash(peer, channel), |&key| {
-                let membership = &self.memberships[key];
-                membership.peer == peer && membership.channel == channel
-            })
-            .copied()
+        let hash = table_hash(pair_hash(peer, channel));
+        let pair = self.pairs.find(hash, |pair| {
+            let membership = &self.memberships[pair.key];
+            membership.peer == peer && membership.channel == channel
+        });
+        pair.map(|pair| pair.key)
     }
 
     fn remove(&mut self, peers: &mut Arena<PeerKey, Peer>, key: MembershipKey) {
         let (peer, channel) = (self.memberships[key].peer, self.memberships[key].channel);
         peers[peer].memberships.remove(&mut self.memberships, key);
+        let hash = table_hash(pair_hash(peer, channel));
         self.pairs
-            .find_entry(pair_hash(peer, channel), |&known| known == key)
+            .find_entry(hash, |known| known.key == key)
             .expect("every membership is found by its pair")
             .remove();
         let gone = self.memberships.remove(key);

@@ -8,6 +8,7 @@
 use super::event::Failure;
 use super::kept::Kept;
 use super::peer::{Asked, Asking, Peer};
+use crate::index::hashed::{Hashed, table_hash};
 use crate::index::{Arena, Key, Linked, Links, PeerKey, RequestKey, TimerKey};
 use compact_str::CompactString;
 use hashbrown::HashTable;
@@ -55,7 +56,7 @@ impl Linked<Asked, RequestKey> for Request {
 pub(super) struct Requests {
     arena: Arena<RequestKey, Request>,
     /// Requester, responder and message id → request. The message id is peer-chosen, so the hash is keyed.
-    table: HashTable<RequestKey>,
+    table: HashTable<Hashed<RequestKey>>,
     hasher: RandomState,
     next_number: u64,
     kept: Kept,
@@ -110,16 +111,10 @@ impl Requests {
         self.kept.add(&mut peers[requester], kept_bytes);
         peers[requester].asking.push_back(&mut self.arena, key);
         peers[responder].asked.push_back(&mut self.arena, key);
-        let (arena, hasher) = (&self.arena, &self.hasher);
-        let hash = hasher.hash_one((requester, responder, message_id));
-        self.table.insert_unique(hash, key, |&key| {
-            let request = &arena[key];
-            hasher.hash_one((
-                request.requester,
-                request.responder,
-                request.message_id.as_str(),
-            ))
-        });
+        let hash = self.hasher.hash_one((requester, responder, message_id));
+        let entry = Hashed::new(hash, key);
+        self.table
+            .insert_unique(entry.table_hash(), entry, Hashed::table_hash);
     }
 
     /// The request that a response with this message id answers, if there is one. O(requests equal in all three).
@@ -132,8 +127,8 @@ impl Requests {
         let hash = self.hasher.hash_one((requester, responder, message_id));
         // The table has equal ones in any order.
         self.table
-            .iter_hash(hash)
-            .copied()
+            .iter_hash(table_hash(hash))
+            .map(|entry| entry.key)
             .filter(|&key| {
                 let request = &self.arena[key];
                 request.requester == requester
@@ -196,7 +191,7 @@ impl Requests {
             .hasher
             .hash_one((requester, responder, request.message_id.as_str()));
         self.table
-            .find_entry(hash, |&known| known == key)
+            .find_entry(table_hash(hash), |known| known.key == key)
             .expect("every request is found by its hash")
             .remove();
         request

@@ -10,10 +10,12 @@
 //! - `list`: order kept by links inside the records; no allocation per member
 //! - `lane`: members side by side in memory, for walking over many of them
 //! - `names`: text chosen by peers → key
+//! - `hashed`: what a hash table holds, here and where something else than a text leads to a record
 use std::fmt::Debug;
 use std::hash::Hash;
 
 mod arena;
+pub mod hashed;
 mod lane;
 mod list;
 mod names;

@@ -10,8 +10,9 @@ use std::hash::{BuildHasher, RandomState};
 use hashbrown::HashTable;
 
 use super::Key;
+use super::hashed::{Hashed, table_hash};
 
-/// A table from names to keys. Five bytes per bucket, since it holds keys alone and reads the text in the records.
+/// A table from names to keys. Nine bytes per bucket, since it holds keys and hashes and reads the text in the records.
 ///
 /// The caller lends `text_of`, which leads from a key in the table to its record's text, for as long as a call lasts. A
 /// record's text must not change while its key is in the table.
@@ -27,7 +28,7 @@ use super::Key;
 /// ids.remove("ann", ann);
 /// ```
 pub struct Names<K> {
-    table: HashTable<K>,
+    table: HashTable<Hashed<K>>,
     /// SipHash with a secret key, and not a faster hash: peers choose the names, and who could tell which names collide
     /// could make every look-up walk over all of them. The caller hands it in because this room draws no randomness.
     hasher: RandomState,
@@ -52,16 +53,14 @@ impl<K: Key> Names<K> {
             self.find(text, &text_of).is_none(),
             "a name was given twice"
         );
-        let hasher = &self.hasher;
-        let hash_of = |&key: &K| hasher.hash_one(text_of(key));
-        // Shrinking must hash every name anew, and only here is `text_of` at hand. By then at least 7/8 of the names that the
-        // table was built for were removed, which pays for it.
+        // By then at least 7/8 of the names that the table was built for were removed, which pays for it.
         let len = self.table.len();
         if self.table.capacity() > CAPACITY_KEPT && len < self.table.capacity() / 8 {
-            self.table.shrink_to(2 * len + 1, hash_of);
+            self.table.shrink_to(2 * len + 1, Hashed::table_hash);
         }
+        let entry = Hashed::new(self.hasher.hash_one(text), key);
         self.table
-            .insert_unique(hasher.hash_one(text), key, hash_of);
+            .insert_unique(entry.table_hash(), entry, Hashed::table_hash);
     }
 
     /// Forgets the name of `key`. The record need not exist any more. The last name to go takes the memory along; before
@@ -70,8 +69,9 @@ impl<K: Key> Names<K> {
     /// # Panics
     /// If `text` does not lead to `key`.
     pub fn remove(&mut self, text: &str, key: K) {
-        let hash = self.hasher.hash_one(text);
-        let Ok(entry) = self.table.find_entry(hash, |&other| other == key) else {
+        let hash = table_hash(self.hasher.hash_one(text));
+        let found = self.table.find_entry(hash, |other| other.key == key);
+        let Ok(entry) = found else {
             panic!("{key:?} is not in the table under this name")
         };
         entry.remove();
@@ -82,9 +82,9 @@ impl<K: Key> Names<K> {
 
     /// The key that `text` leads to. O(1), and O(length of the text).
     pub fn find<'t>(&self, text: &str, text_of: impl Fn(K) -> &'t str) -> Option<K> {
-        self.table
-            .find(self.hasher.hash_one(text), |&key| text_of(key) == text)
-            .copied()
+        let hash = table_hash(self.hasher.hash_one(text));
+        let entry = self.table.find(hash, |entry| text_of(entry.key) == text);
+        entry.map(|entry| entry.key)
     }
 
     /// How many names there are.
@@ -107,7 +107,7 @@ impl<K> fmt::Debug for Names<K> {
     }
 }
 
-/// Names for which memory is kept whatever happens: 64 buckets are 320 bytes.
+/// Names for which memory is kept whatever happens: 64 buckets are 576 bytes.
 const CAPACITY_KEPT: usize = 56;
 
 #[cfg(test)]
