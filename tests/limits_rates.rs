@@ -462,8 +462,9 @@ fn is_full(hub: &mut TestHub) -> bool {
     answered(&wire) == [(503, 1)].into()
 }
 
+/// Nobody can keep newcomers out by staying near the bound.
 #[test]
-fn near_the_bound_newcomers_are_turned_away_and_the_largest_goes() {
+fn near_the_bound_the_largest_goes() {
     let limits = Limits {
         memory_bytes: 100 << 10,
         message_bytes: 95 << 10,
@@ -471,16 +472,34 @@ fn near_the_bound_newcomers_are_turned_away_and_the_largest_goes() {
     };
     let (mut hub, _slow, mut speaker) = hall(limits, 1);
     settle(&mut hub, [&mut speaker]);
-    let before = hub.census();
     begin_message(&mut hub, &mut speaker, 90 << 10);
-    assert!(is_full(&mut hub));
-    assert_eq!(hub.census().refused, before.refused + 1);
-    // Whoever has the most goes, so that nobody can keep newcomers out by staying near the bound.
     assert!(speaker.wire().is_released());
     assert_eq!(hub.census().evicted, 1);
-    let mut newcomer = TestPeer::new(connect(&mut hub, ANN), "/");
-    settle(&mut hub, [&mut newcomer]);
-    assert_eq!(newcomer.texts().len(), 1);
+    assert!(!is_full(&mut hub));
+    assert_eq!(hub.census().refused, 0);
+}
+
+#[test]
+fn while_all_is_used_newcomers_are_turned_away() {
+    let limits = Limits {
+        memory_bytes: 80 << 10,
+        ..Limits::default()
+    };
+    let (mut hub, _slow, _speaker) = hall(limits, 1);
+    let mut greedy: Vec<TestPeer> = (0..2).map(|_| join(&mut hub, ANN)).collect();
+    for peer in &mut greedy {
+        for text in filling("properties", 0) {
+            peer.say(&text);
+        }
+        peer.wire().arrive(usize::MAX);
+    }
+    while hub.census().evicted == 0 {
+        hub.tick();
+    }
+    // Who was cut off is there until the next tick, and with him what was kept for him.
+    assert!(is_full(&mut hub));
+    assert_eq!(hub.census().refused, 1);
+    assert!(!is_full(&mut hub));
 }
 
 /// What waits for the absent takes no more than its part of the memory, and that part is not there for others.
@@ -507,9 +526,12 @@ fn what_waits_for_the_absent_counts() {
     let refused = told.iter().filter(|text| text.contains("EXPIRE")).count();
     assert!((30..40).contains(&refused), "25 KiB wait: {told:?}");
     begin_message(&mut hub, &mut speaker, 70 << 10);
-    assert!(is_full(&mut hub));
+    assert!(speaker.wire().is_released(), "95 KiB are too many");
     hub.advance(Config::default().peerjs.expire_timeout_ms, |_| false);
-    assert!(!is_full(&mut hub));
+    let mut other = TestPeer::new(connect(&mut hub, BOB), "/");
+    settle(&mut hub, [&mut other]);
+    begin_message(&mut hub, &mut other, 70 << 10);
+    assert!(!other.wire().is_released(), "70 KiB are not");
 }
 
 /// What the peer of this number says to have the hub keep some 50 kB of this kind.

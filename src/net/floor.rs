@@ -99,8 +99,6 @@ pub(super) struct Floor<S> {
     pub(super) joins: u64,
     /// Connections that rest.
     pub(super) resting: usize,
-    /// Somebody has been turned away while memory was short.
-    pub(super) wants_memory: bool,
     /// What the account of memory has down for all connections.
     pub(super) held_bytes: usize,
     pub(super) drop_first: DropFirst,
@@ -301,7 +299,7 @@ impl<S: Socket> Floor<S> {
             Some("the hub is shutting down")
         } else if self.conns.len() - self.refused_conns >= self.connections_max {
             Some("there are as many connections as there may be")
-        } else if self.is_short_of_memory() {
+        } else if self.waiting_bytes() > self.config.limits.memory_bytes {
             Some("the hub is short of memory")
         } else {
             self.refusal_of_address(remote)
@@ -357,7 +355,6 @@ impl<S: Socket> Floor<S> {
 
     /// Counts and logs that somebody is turned away.
     pub(super) fn turn_away(&mut self, remote: IpAddr, why: &str) {
-        self.wants_memory |= self.is_short_of_memory();
         self.census.refused += 1;
         limited!(
             self.refused_log,

@@ -95,24 +95,18 @@ impl<S: Socket> Floor<S> {
         dead.map(|conn| self.kept_bytes(conn)).sum()
     }
 
-    /// Whether so little memory is left that nobody new is let in: less than an eighth.
-    pub(super) fn is_short_of_memory(&self) -> bool {
-        let most = self.config.limits.memory_bytes;
-        self.waiting_bytes() > most - most / 8
-    }
-
-    /// Once in a tick: if what waits and is kept is more than may be, or has kept somebody out, those for whom it is the most
-    /// are cut off, until a quarter is free. O(1) unless memory is short, then O(connections log connections).
+    /// Once in a tick: if less than an eighth of the memory is left, those for whom the most waits or is kept are cut off, until
+    /// a quarter is free. So there is place for newcomers whoever takes the rest. O(1) unless memory is short, then
+    /// O(connections log connections).
     pub(super) fn relieve(&mut self) {
-        let is_wanted = std::mem::take(&mut self.wants_memory);
-        if !self.is_short_of_memory() {
+        let most = self.config.limits.memory_bytes;
+        let much = most - most / 8;
+        if self.waiting_bytes() <= much {
             return;
         }
         self.frames.recount_shared();
-        let most = self.config.limits.memory_bytes;
         let mut dead_bytes = self.dead_bytes();
-        let bytes = self.waiting_bytes() - dead_bytes;
-        if bytes <= most && !(is_wanted && bytes > most - most / 8) {
+        if self.waiting_bytes() - dead_bytes <= much {
             return;
         }
         let mut offenders: Vec<(usize, ConnKey)> = self

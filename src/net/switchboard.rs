@@ -181,7 +181,6 @@ impl<S: Socket> Switchboard<S> {
                 deliveries: 0,
                 joins: 0,
                 resting: 0,
-                wants_memory: false,
                 held_bytes: 0,
                 drop_first: DropFirst::new(&config),
                 census: Census::default(),

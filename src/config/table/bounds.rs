@@ -74,7 +74,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         name: "max-memory",
         group: Group::Bounds,
-        help: "Size of all that waits for slow readers, is incomplete, or is kept for peers (tags, properties, subscriptions, requests); near it newcomers are turned away, at it the largest are cut off",
+        help: "Size of all that waits for slow readers, is incomplete, or is kept for peers (tags, properties, subscriptions, requests); near it the largest are cut off, at it newcomers are turned away",
         form: Form::Size(
             |config| &mut config.limits.memory_bytes,
             Range::of(KIB, TIB),
