@@ -243,6 +243,7 @@ fn claims_that_are_known_have_their_form_and_are_there_once() {
         json!({"debout": null}),
         json!({"admin": null}),
         json!({"iss": null}),
+        json!({"aud": null}),
     ] {
         assert_eq!(
             judged(&token(&claims(bad.clone()))),

@@ -1,11 +1,11 @@
 //! What a token says, read strictly: a claim that is known must have its form, and no claim may be there twice. `null` is no
 //! form of any: a list that somebody forgot to fill must not allow everything.
 //!
-//! `aud` is not here: the library judges it. Claims that are not known are passed over.
+//! For whom a token is (`aud`) the library judges; here it only must not be `null`. Claims that are not known are passed over.
 
 use super::pattern::{Pattern, Patterns};
 use super::verify::TokenFault;
-use serde::de::Error;
+use serde::de::{Error, IgnoredAny};
 use serde::{Deserialize, Deserializer};
 
 /// The claims that matter here.
@@ -18,6 +18,8 @@ pub(super) struct Claims {
     pub(super) nbf: Option<Date>,
     #[serde(default, deserialize_with = "not_null")]
     pub(super) iss: Option<String>,
+    #[serde(default, rename = "aud", deserialize_with = "anything")]
+    _aud: (),
     #[serde(default, deserialize_with = "not_null")]
     pub(super) sub: Option<String>,
     #[serde(default, deserialize_with = "not_null")]
@@ -90,6 +92,12 @@ where
     T: Deserialize<'de>,
 {
     T::deserialize(deserializer).map(Some)
+}
+
+/// A claim that is there, whatever it is.
+fn anything<'de, D: Deserializer<'de>>(deserializer: D) -> Result<(), D::Error> {
+    let claim = Option::<IgnoredAny>::deserialize(deserializer)?;
+    claim.map(|_| ()).ok_or_else(|| D::Error::custom("null"))
 }
 
 /// Patterns in one claim: more than anybody writes by hand, and few enough to be walked for each publication.
