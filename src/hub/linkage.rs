@@ -115,6 +115,13 @@ impl Linkages {
             .flat_map(|linkage| linkage.hearers.iter(peers))
     }
 
+    /// How many members a linkage has; none for `LinkageKey::NONE`. O(1).
+    pub(super) fn member_count(&self, linkage: LinkageKey) -> usize {
+        self.arena
+            .get(linkage)
+            .map_or(0, |linkage| linkage.members.len())
+    }
+
     /// The name of a linkage; empty for `LinkageKey::NONE`.
     pub(super) fn name(&self, linkage: LinkageKey) -> &str {
         self.arena

@@ -2,7 +2,7 @@
 //!
 //! Source: `PROTOCOLS.md` section 1, "Client messages" and "Where the original is wrong".
 
-use super::command::{PeerFault, Routed, Targets};
+use super::command::{Command, PeerFault, Routed, Targets};
 use super::event::{Event, FailedRequest, Failure, Forwarded, Outbox};
 use super::id::FreshIds;
 use super::request::Request;
@@ -13,6 +13,32 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 
 impl Hub {
+    /// How many at most a peer's command concerns: who would be told of it, or what it would be told of. O(1).
+    pub fn audience(&self, peer: PeerKey, command: &Command<'_>) -> usize {
+        match command {
+            Command::Initiate(initiation) => {
+                let linkage = self.linkages.find(&initiation.linkage_key);
+                linkage.map_or(0, |linkage| self.linkages.member_count(linkage))
+            }
+            Command::AddTags(_)
+            | Command::RemoveTags(_)
+            | Command::SetProperties(_)
+            | Command::SelectDebout(_)
+            | Command::RetrievePeers { .. } => self.linkages.member_count(self.peers[peer].linkage),
+            Command::Publish { channel, .. } => {
+                let channel = self.channels.find(channel);
+                channel.map_or(0, |channel| self.channels.members(channel).len())
+            }
+            Command::Notify { to, .. } | Command::Request { to, .. } => to.ids().count(),
+            Command::Response { .. }
+            | Command::Subscribe(_)
+            | Command::Unsubscribe(_)
+            | Command::Debout { .. }
+            | Command::Authenticate { .. }
+            | Command::Leave => 1,
+        }
+    }
+
     pub(super) fn notify<'a>(
         &self,
         from: PeerKey,

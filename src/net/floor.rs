@@ -99,6 +99,8 @@ pub(super) struct Floor<S> {
     pub(super) joins: u64,
     /// Connections that rest.
     pub(super) resting: usize,
+    /// Those who come are a crowd: what of theirs is told to very many waits until the others of them have been heard.
+    pub(super) postpones: bool,
     /// What the account of memory has down for all connections.
     pub(super) held_bytes: usize,
     pub(super) drop_first: DropFirst,

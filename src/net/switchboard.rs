@@ -181,6 +181,7 @@ impl<S: Socket> Switchboard<S> {
                 deliveries: 0,
                 joins: 0,
                 resting: 0,
+                postpones: false,
                 held_bytes: 0,
                 drop_first: DropFirst::new(&config),
                 census: Census::default(),

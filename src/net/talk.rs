@@ -24,6 +24,8 @@ const HEARD_COST: u64 = 200;
 const PART_COST: u64 = 150;
 /// What it costs a peer to say something of itself, for each byte of its tags and properties, which are all written anew.
 const CARD_BYTE_COST: u64 = 2;
+/// More than this many are very many.
+const MANY: usize = 64;
 /// What it costs to put into words what is wrong with one.
 const FAULT_COST: u64 = 500;
 
@@ -43,7 +45,10 @@ impl<S: Socket> Switchboard<S> {
         };
         let mut session = floor.lend_session(key);
         let mut replies = std::mem::take(&mut floor.replies);
+        // What began in an earlier read may be longer than a read, and cannot be put off.
+        let mut is_whole = !session.is_mid_message();
         let (mut end, mut has_ended) = (None, false);
+        let mut postponed = Vec::new();
         let left = {
             let cost_max = floor.cost + floor.turn_cost_max;
             let mut feed = session.feed(parser, &mut input[part.clone()], &mut replies);
@@ -52,6 +57,13 @@ impl<S: Socket> Switchboard<S> {
                     break 0;
                 };
                 match incoming {
+                    Ok(Incoming::Text(text))
+                        if is_whole && floor.postpones && floor.is_for_many(key, text) =>
+                    {
+                        // As it came, but for the mask.
+                        frame::write_masked_text(text.as_bytes(), [0; 4], &mut postponed);
+                        break feed.pause();
+                    }
                     Ok(Incoming::Text(text)) => {
                         has_ended = true;
                         floor.metered(key, text.len(), |floor| floor.message(key, text));
@@ -75,6 +87,7 @@ impl<S: Socket> Switchboard<S> {
                     }
                     Err(fault) => end = Some(Err(fault)),
                 }
+                is_whole |= has_ended;
                 if floor.frames.is_full() {
                     floor.flush();
                 }
@@ -87,8 +100,9 @@ impl<S: Socket> Switchboard<S> {
                 }
             }
         };
-        if left > 0 && !planted::bug("put-off-dropped") {
-            floor.conns[key.index()].put_off = Some(input[part.end - left..part.end].into());
+        if left + postponed.len() > 0 && !planted::bug("put-off-dropped") {
+            postponed.extend_from_slice(&input[part.end - left..part.end]);
+            floor.conns[key.index()].put_off = Some(postponed.into());
         }
         let has_begun = session.is_mid_message();
         floor.return_session(key, session);
@@ -132,6 +146,16 @@ impl<S: Socket> Floor<S> {
             self.say(key, |bytes| bytes.extend_from_slice(replies));
         }
         replies.clear();
+    }
+
+    /// Whether a message, not yet heard, makes the hub tell very many something, or very much.
+    fn is_for_many(&self, key: ConnKey, text: &str) -> bool {
+        let Party::Peer(peer) = self.party(key) else {
+            return false;
+        };
+        let inbound = self.reader.read(text);
+        let command = inbound.and_then(|inbound| inbound.command);
+        command.is_ok_and(|command| self.hub.audience(peer, &command) > MANY)
     }
 
     fn party(&self, key: ConnKey) -> Party {

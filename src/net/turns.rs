@@ -84,6 +84,8 @@ const TURN_COST: std::ops::RangeInclusive<u64> = 250_000..=500_000;
 /// Work on newcomers after which the others of them wait for the next tick, in about a nanosecond: 8 ms.
 /// Whoever is in waits no longer than that for a flood of those who come.
 const NEWCOMERS_COST_MAX: u64 = 8_000_000;
+/// So many of those who come are no crowd.
+const CROWD: usize = 16;
 /// Turns that somebody must have had that made little work to be among those who go first.
 const MODEST_TURNS: u8 = 3;
 /// From so many bytes of a message on that have come without its end, the rest of it may wait for those who say little.
@@ -168,7 +170,8 @@ impl<S: Socket> Switchboard<S> {
     }
 
     /// Reads from newcomers and from the untried: after those who are in, and from each kind only for so long. At least one of
-    /// each gets on in each tick. While they are too many, every second tick begins with the last who came: who comes when a
+    /// each gets on in each tick. What a crowd of them has to tell very many is put off until they have their turn among the
+    /// loud: who joins where few are does not wait until thousands have joined elsewhere. While they are too many, every second tick begins with the last who came: who comes when a
     /// crowd has asked for very much does not wait for all of it.
     fn welcome(&mut self) {
         let begins_with_last = std::mem::take(&mut self.turns.last_is_next);
@@ -183,7 +186,9 @@ impl<S: Socket> Switchboard<S> {
     ) {
         let is_last_next = !begins_with_last;
         let cost_max = self.floor.cost + NEWCOMERS_COST_MAX;
-        for _ in 0..queue(&mut self.turns).len() {
+        let count = queue(&mut self.turns).len();
+        self.floor.postpones = count > CROWD;
+        for _ in 0..count {
             let waiting = queue(&mut self.turns);
             let next = match std::mem::take(&mut begins_with_last) {
                 true => waiting.pop_back(),
@@ -194,9 +199,10 @@ impl<S: Socket> Switchboard<S> {
             }
             if self.floor.frames.is_full() || self.floor.cost > cost_max {
                 self.turns.last_is_next = is_last_next;
-                return;
+                break;
             }
         }
+        self.floor.postpones = false;
     }
 
     /// Goes on with handshakes: last, and only for so long. At least one gets on in each tick, whatever the others do.
