@@ -705,6 +705,71 @@ fn who_comes_last_does_not_wait_for_all_of_a_crowd() {
     assert!(!have_come(&crowd), "the crowd is not done");
 }
 
+/// Whoever joined where few are waited until thousands had joined elsewhere, each of whom all the others were told of.
+#[test]
+fn who_joins_few_does_not_wait_for_a_crowd_that_joins_many() {
+    let mut hub = TestHub::new(Config::default(), 1);
+    let newcomer = |hub: &mut TestHub, linkage: &str| {
+        let mut peer = TestPeer::new(connect(hub), "/");
+        peer.say(&format!(
+            r#"{{"type":"initiate","content":{{"linkageKey":"{linkage}"}}}}"#
+        ));
+        peer.wire().arrive(usize::MAX);
+        peer
+    };
+    let mut crowd: Vec<TestPeer> = (0..1_000).map(|_| newcomer(&mut hub, "many")).collect();
+    settle(&mut hub, &mut crowd);
+    for peer in &mut crowd {
+        peer.texts();
+    }
+    let mut before: Vec<TestPeer> = (0..500).map(|_| newcomer(&mut hub, "many")).collect();
+    let mut one = newcomer(&mut hub, "few");
+    let mut after: Vec<TestPeer> = (0..500).map(|_| newcomer(&mut hub, "many")).collect();
+    hub.tick();
+    assert_eq!(one.texts().len(), 2, "it is accepted and confirmed");
+    let have_joined = |peers: &mut [TestPeer]| {
+        let is_confirmed = |peer: &mut TestPeer| {
+            let texts = peer.texts();
+            texts.iter().any(|text| text.contains(r#""confirm""#))
+        };
+        peers
+            .iter_mut()
+            .filter_map(|peer| is_confirmed(peer).then_some(()))
+            .count()
+    };
+    assert_eq!(have_joined(&mut before) + have_joined(&mut after), 0);
+    settle(&mut hub, before.iter_mut().chain(&mut after));
+    assert_eq!(have_joined(&mut before) + have_joined(&mut after), 1_000);
+}
+
+/// A message of a few bytes that has all that a peer says of itself written anew had cost a turn no more than its bytes.
+#[test]
+fn what_a_peer_says_of_itself_costs_its_turn_what_all_of_it_costs() {
+    let mut hub = TestHub::new(Config::default(), 1);
+    let (mut talker, _) = join(&mut hub, "");
+    let (mut hearer, id) = join(&mut hub, "");
+    let repeated = r#"{"type":"setProperties","content":{"a":1}}"#;
+    let mut flood = |talker: &mut TestPeer, hub: &mut TestHub| {
+        for _ in 0..100 {
+            talker.say(repeated);
+        }
+        talker.say(&format!(
+            r#"{{"type":"notify","peer":"{id}","name":"done"}}"#
+        ));
+        talker.wire().arrive(usize::MAX);
+        hub.tick();
+        hearer.texts().iter().any(|text| text.contains("done"))
+    };
+    assert!(flood(&mut talker, &mut hub), "this is little work");
+    let many = "x".repeat(60_000);
+    talker.say(&format!(
+        r#"{{"type":"setProperties","content":{{"b":"{many}"}}}}"#
+    ));
+    settle(&mut hub, [&mut talker]);
+    assert!(!flood(&mut talker, &mut hub), "this is more than a turn");
+    settle(&mut hub, [&mut talker]);
+}
+
 /// So many who ask to be let in among visitors, of each of whom all the others are told. What they say has arrived.
 fn crowd_of_visitors(hub: &mut TestHub, count: usize) -> Vec<TestPeer> {
     let mut crowd = Vec::new();

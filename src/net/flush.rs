@@ -13,8 +13,8 @@ use crate::planted;
 use std::io;
 
 impl<S: Socket> Floor<S> {
-    /// Work in writing after which those who have much to be told wait for their turn, in about a nanosecond: 16 ms.
-    const FLUSH_COST_MAX: u64 = 16_000_000;
+    /// Work in writing after which those who have much to be told wait for their turn, in about a nanosecond: 6 ms.
+    const FLUSH_COST_MAX: u64 = 6_000_000;
     /// What is not much: it is written in about the time that one call to the system takes.
     const LITTLE_BYTES: usize = 16 << 10;
 

@@ -77,6 +77,9 @@ enum After {
 
 /// Work after which the others' turns wait for the next tick, in about a nanosecond: 16 ms.
 const TICK_COST_MAX: u64 = 16_000_000;
+/// Work of the loud after which the rest of them wait for the next tick while somebody comes, in about a nanosecond: 4 ms.
+/// Whoever comes needs several ticks, and what goes to many thousands takes longer than is estimated.
+const LOUD_COST_MAX: u64 = 4_000_000;
 /// The bounds on what one of them may take of that: enough for a burst to ten thousand receivers; and so little that the
 /// others hardly notice who always has more to say (`benches/neighbours.rs`).
 const TURN_COST: std::ops::RangeInclusive<u64> = 250_000..=500_000;
@@ -140,9 +143,14 @@ impl<S: Socket> Switchboard<S> {
             // One message of theirs may cost more than a tick may: that is not taken from the others.
             self.floor.cost = 0;
         }
+        let nobody_comes = self.turns.newcomers.is_empty() && self.turns.untried.is_empty();
         for (count, is_loud) in [(ready, false), (loud.saturating_sub(1), true)] {
+            let cost_max = match nobody_comes || !is_loud {
+                true => TICK_COST_MAX,
+                false => LOUD_COST_MAX,
+            };
             for _ in 0..count {
-                if self.floor.frames.is_full() || self.floor.cost > TICK_COST_MAX {
+                if self.floor.frames.is_full() || self.floor.cost > cost_max {
                     return;
                 }
                 let queue = match is_loud {
