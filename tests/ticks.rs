@@ -711,9 +711,12 @@ fn who_joins_few_does_not_wait_for_a_crowd_that_joins_many() {
     let mut hub = TestHub::new(Config::default(), 1);
     let newcomer = |hub: &mut TestHub, linkage: &str| {
         let mut peer = TestPeer::new(connect(hub), "/");
-        peer.say(&format!(
-            r#"{{"type":"initiate","content":{{"linkageKey":"{linkage}"}}}}"#
-        ));
+        let text = format!(r#"{{"type":"initiate","content":{{"linkageKey":"{linkage}"}}}}"#);
+        match linkage {
+            // It counts as text.
+            "many, in binary" => peer.say_binary(text.replace(", in binary", "").as_bytes()),
+            _ => peer.say(&text),
+        };
         peer.wire().arrive(usize::MAX);
         peer
     };
@@ -724,7 +727,9 @@ fn who_joins_few_does_not_wait_for_a_crowd_that_joins_many() {
     }
     let mut before: Vec<TestPeer> = (0..500).map(|_| newcomer(&mut hub, "many")).collect();
     let mut one = newcomer(&mut hub, "few");
-    let mut after: Vec<TestPeer> = (0..500).map(|_| newcomer(&mut hub, "many")).collect();
+    let mut after: Vec<TestPeer> = (0..500)
+        .map(|_| newcomer(&mut hub, "many, in binary"))
+        .collect();
     hub.tick();
     assert_eq!(one.texts().len(), 2, "it is accepted and confirmed");
     let have_joined = |peers: &mut [TestPeer]| {

@@ -13,7 +13,7 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 
 impl Hub {
-    /// How many at most a peer's command concerns: who would be told of it, or what it would be told of. O(1).
+    /// How many at most a peer's command concerns: who would be told of it, or of whom it would be told. O(1).
     pub fn audience(&self, peer: PeerKey, command: &Command<'_>) -> usize {
         match command {
             Command::Initiate(initiation) => {
@@ -29,7 +29,7 @@ impl Hub {
                 let channel = self.channels.find(channel);
                 channel.map_or(0, |channel| self.channels.members(channel).len())
             }
-            Command::Notify { to, .. } | Command::Request { to, .. } => to.ids().count(),
+            Command::Notify { .. } | Command::Request { .. } => command.part_count(),
             Command::Response { .. }
             | Command::Subscribe(_)
             | Command::Unsubscribe(_)

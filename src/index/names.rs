@@ -44,7 +44,8 @@ impl<K: Key> Names<K> {
         }
     }
 
-    /// Makes `text` lead to `key`. `text_of` is asked only about keys that were in the table before. O(1) amortised.
+    /// Makes `text` lead to `key`. `text_of` is asked in debug builds, only about keys that were in the table before. O(1)
+    /// amortised.
     ///
     /// # Panics
     /// In debug builds, if the name is taken: the caller looks first, since what a taken name means is its business.

@@ -56,14 +56,16 @@ impl<S: Socket> Switchboard<S> {
                 let Some(incoming) = feed.next() else {
                     break 0;
                 };
+                if is_whole
+                    && floor.postpones
+                    && let Some(text) = incoming.as_ref().ok().and_then(text_of)
+                    && floor.is_for_many(key, text)
+                {
+                    // As it came, but for the mask.
+                    frame::write_masked_text(text.as_bytes(), [0; 4], &mut postponed);
+                    break feed.pause();
+                }
                 match incoming {
-                    Ok(Incoming::Text(text))
-                        if is_whole && floor.postpones && floor.is_for_many(key, text) =>
-                    {
-                        // As it came, but for the mask.
-                        frame::write_masked_text(text.as_bytes(), [0; 4], &mut postponed);
-                        break feed.pause();
-                    }
                     Ok(Incoming::Text(text)) => {
                         has_ended = true;
                         floor.metered(key, text.len(), |floor| floor.message(key, text));
@@ -306,5 +308,14 @@ impl<S: Socket> Floor<S> {
         );
         self.close(key, Some(fault.close_code), fault.reason);
         self.end_after_writing(key, Life::Lingering);
+    }
+}
+
+/// The text of a message, as which a binary one counts too if it is one.
+fn text_of<'a>(incoming: &Incoming<'a>) -> Option<&'a str> {
+    match *incoming {
+        Incoming::Text(text) => Some(text),
+        Incoming::Binary(bytes) => std::str::from_utf8(bytes).ok(),
+        Incoming::Unheard | Incoming::Pong | Incoming::Close => None,
     }
 }
