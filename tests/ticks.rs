@@ -666,10 +666,9 @@ fn much_for_many_is_written_in_portions_and_little_at_once() {
     assert_eq!(hub.census().slow_readers, 0);
 }
 
-/// While very many came, each of whom all others must be told of, those who were in waited for all of them.
+/// While very many came, each of whom made much work, those who were in waited for all of them.
 #[test]
 fn who_is_in_does_not_wait_for_a_crowd_that_comes() {
-    const CROWD: usize = 3_000;
     let config = Config {
         ping_interval_ms: 0,
         ..Config::default()
@@ -682,7 +681,7 @@ fn who_is_in_does_not_wait_for_a_crowd_that_comes() {
         modest.say(r#"{"type":"addTag","content":"t"}"#);
     }
     settle(&mut hub, [&mut modest]);
-    let mut crowd = crowd_of_visitors(&mut hub, CROWD);
+    let mut crowd = crowd_of_talkers(&mut hub, 400);
     modest.say(r#"{"type":"retrievePeers","messageid":"m"}"#);
     modest.wire().arrive(usize::MAX);
     hub.tick();
@@ -691,11 +690,11 @@ fn who_is_in_does_not_wait_for_a_crowd_that_comes() {
     settle(&mut hub, &mut crowd);
 }
 
-/// Whoever came after a crowd that asked for very much waited for all of it.
+/// Whoever came after a crowd that made much work waited for all of it.
 #[test]
 fn who_comes_last_does_not_wait_for_all_of_a_crowd() {
     let mut hub = TestHub::new(Config::default(), 1);
-    let crowd = crowd_of_visitors(&mut hub, 3_000);
+    let crowd = crowd_of_talkers(&mut hub, 400);
     hub.tick();
     let mut last = TestPeer::new(connect(&mut hub), "/");
     last.wire().arrive(usize::MAX);
@@ -747,6 +746,31 @@ fn who_joins_few_does_not_wait_for_a_crowd_that_joins_many() {
     assert_eq!(have_joined(&mut before) + have_joined(&mut after), 1_000);
 }
 
+/// Nor for a crowd that comes into the world of peero, where all are told of each.
+#[test]
+fn who_comes_to_others_does_not_wait_for_a_crowd_that_comes_to_peero() {
+    let mut hub = TestHub::new(Config::default(), 1);
+    let newcomer = |hub: &mut TestHub, path: &str| {
+        let peer = TestPeer::new(connect(hub), path);
+        peer.wire().arrive(usize::MAX);
+        peer
+    };
+    let mut crowd: Vec<TestPeer> = (0..300).map(|_| newcomer(&mut hub, "/peero")).collect();
+    settle(&mut hub, &mut crowd);
+    let mut before: Vec<TestPeer> = (0..300).map(|_| newcomer(&mut hub, "/peero")).collect();
+    let mut one = newcomer(&mut hub, "/");
+    let mut after: Vec<TestPeer> = (0..300).map(|_| newcomer(&mut hub, "/peero")).collect();
+    hub.tick();
+    assert_eq!(one.texts().len(), 1, "it is accepted");
+    let have_come = |peers: &mut [TestPeer]| {
+        let texts = peers.iter_mut().map(|peer| peer.texts());
+        texts.filter(|texts| !texts.is_empty()).count()
+    };
+    assert_eq!(have_come(&mut before) + have_come(&mut after), 0);
+    settle(&mut hub, before.iter_mut().chain(&mut after));
+    assert_eq!(have_come(&mut before) + have_come(&mut after), 600);
+}
+
 /// A message of a few bytes that has all that a peer says of itself written anew had cost a turn no more than its bytes.
 #[test]
 fn what_a_peer_says_of_itself_costs_its_turn_what_all_of_it_costs() {
@@ -775,15 +799,16 @@ fn what_a_peer_says_of_itself_costs_its_turn_what_all_of_it_costs() {
     settle(&mut hub, [&mut talker]);
 }
 
-/// So many who ask to be let in among visitors, of each of whom all the others are told. What they say has arrived.
-fn crowd_of_visitors(hub: &mut TestHub, count: usize) -> Vec<TestPeer> {
+/// So many who ask to be let in and say very much nonsense at once, all of which has arrived.
+fn crowd_of_talkers(hub: &mut TestHub, count: usize) -> Vec<TestPeer> {
     let mut crowd = Vec::new();
     for _ in 0..count {
-        let wire = hub.connect(ANYWHERE, 1_000).expect("there is room");
-        let mut visitor = TestPeer::new(wire, "/peero");
-        visitor.pump(usize::MAX);
-        visitor.wire().arrive(usize::MAX);
-        crowd.push(visitor);
+        let mut talker = TestPeer::new(connect(hub), "/");
+        for _ in 0..500 {
+            talker.say("nonsense");
+        }
+        talker.wire().arrive(usize::MAX);
+        crowd.push(talker);
     }
     crowd
 }

@@ -301,6 +301,14 @@ impl Worlds {
             + self.peero.as_ref().map_or(0, peero::Lobby::member_count)
     }
 
+    /// How many are told of whoever comes into the world of this dialect. O(1).
+    pub fn audience(&self, dialect: Dialect) -> usize {
+        match dialect {
+            Dialect::Peero => self.peero.as_ref().map_or(0, peero::Lobby::member_count),
+            Dialect::Ok | Dialect::PeerJs | Dialect::Relay | Dialect::Echo => 0,
+        }
+    }
+
     /// Bytes of all that is kept for those who are absent.
     pub fn waiting_bytes(&self) -> usize {
         self.peerjs.as_ref().map_or(0, peerjs::Realm::waiting_bytes)

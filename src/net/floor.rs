@@ -133,8 +133,8 @@ pub(super) enum Due {
 impl<S: Socket> Floor<S> {
     /// The grace between the end of a silent connection's time and its removal, ms.
     const TERMINATE_GRACE_MS: Millis = 100;
-    /// What it may cost in one tick to tell the others of those who have gone, in about a nanosecond: 16 ms.
-    const REAP_COST_MAX: u64 = 16_000_000;
+    /// What it may cost in one tick to tell the others of those who have gone, in about a nanosecond: 4 ms.
+    const REAP_COST_MAX: u64 = 4_000_000;
     /// What it costs to undo one subscription or request of somebody who is gone, in about a nanosecond.
     const TIE_COST: u64 = 300;
 

@@ -8,6 +8,7 @@ use super::Socket;
 use super::conn::{Life, Party, Speech, Unfinished};
 use super::floor::Floor;
 use super::switchboard::{Switchboard, plain_address};
+use super::talk::MANY;
 use crate::access::Grant;
 use crate::dialect::{Arrival, Dialect, Member};
 use crate::hub::first_due_ms;
@@ -31,7 +32,7 @@ enum Outcome {
     Upgraded(usize),
     /// It was answered, and no other will be on this connection.
     Over,
-    /// It is all there, and looked at in the next tick.
+    /// It is all there, and looked at in a later tick.
     PutOff,
 }
 
@@ -80,7 +81,6 @@ impl<S: Socket> Switchboard<S> {
                 Outcome::Over => return,
                 Outcome::PutOff => {
                     floor.conns[key.index()].put_off = Some(held[used..].into());
-                    floor.gate.put_off();
                     break;
                 }
                 Outcome::Upgraded(head_bytes) => {
@@ -129,7 +129,11 @@ impl<S: Socket> Floor<S> {
                 return Outcome::Over;
             }
         };
+        if can_wait && self.postpones && self.is_told_to_many(&head) {
+            return Outcome::PutOff;
+        }
         if can_wait && self.must_wait_at_gate(&head) {
+            self.gate.put_off();
             return Outcome::PutOff;
         }
         self.try_answer(key, &head, head_bytes, bytes)
@@ -137,6 +141,12 @@ impl<S: Socket> Floor<S> {
                 self.respond_to(key, &head, fault.response(), false);
                 Outcome::Over
             })
+    }
+
+    /// Whether whoever asks this comes into a world in which very many are told of it.
+    fn is_told_to_many(&self, head: &Head<'_>) -> bool {
+        let dialect = Dialect::of_path(head.path, head.query, &self.config);
+        dialect.is_ok_and(|dialect| self.worlds.audience(dialect) > MANY)
     }
 
     fn try_answer(

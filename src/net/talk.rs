@@ -25,7 +25,7 @@ const PART_COST: u64 = 150;
 /// What it costs a peer to say something of itself, for each byte of its tags and properties, which are all written anew.
 const CARD_BYTE_COST: u64 = 2;
 /// More than this many are very many.
-const MANY: usize = 64;
+pub(super) const MANY: usize = 64;
 /// What it costs to put into words what is wrong with one.
 const FAULT_COST: u64 = 500;
 
