@@ -399,6 +399,7 @@ impl Simulation {
         }
         // Whoever is cut off by the last tick before it seems to be there still.
         let cut_off = self.cut_off();
+        self.hub.tick();
         self.act();
         self.hub.drain();
         self.probe.see_the_end();
