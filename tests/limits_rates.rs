@@ -477,6 +477,9 @@ fn near_the_bound_the_largest_goes() {
     assert_eq!(hub.census().evicted, 1);
     assert!(!is_full(&mut hub));
     assert_eq!(hub.census().refused, 0);
+    let mut newcomer = TestPeer::new(connect(&mut hub, ANN), "/");
+    settle(&mut hub, [&mut newcomer]);
+    assert_eq!(newcomer.texts().len(), 1);
 }
 
 #[test]

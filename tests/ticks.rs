@@ -736,10 +736,7 @@ fn who_joins_few_does_not_wait_for_a_crowd_that_joins_many() {
             let texts = peer.texts();
             texts.iter().any(|text| text.contains(r#""confirm""#))
         };
-        peers
-            .iter_mut()
-            .filter_map(|peer| is_confirmed(peer).then_some(()))
-            .count()
+        peers.iter_mut().map(is_confirmed).filter(|&is| is).count()
     };
     assert_eq!(have_joined(&mut before) + have_joined(&mut after), 0);
     settle(&mut hub, before.iter_mut().chain(&mut after));

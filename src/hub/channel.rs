@@ -7,11 +7,11 @@
 
 use super::kept::Kept;
 use super::peer::{OfPeer, Peer};
-use crate::index::hashed::{Hashed, table_hash};
-use crate::index::{Arena, ChannelKey, Key, Lane, Linked, Links, MembershipKey, Names, PeerKey};
+use crate::index::{
+    Arena, ChannelKey, Key, KeyTable, Lane, Linked, Links, MembershipKey, Names, PeerKey,
+};
 use crate::planted;
 use compact_str::CompactString;
-use hashbrown::HashTable;
 use std::hash::RandomState;
 
 /// One channel.
@@ -28,8 +28,8 @@ impl Channel {
     fn kept_bytes(&self) -> usize {
         /// A lane is made for so many.
         const SEATS: usize = 4;
-        const NAMES_BYTES: usize = 2 * size_of::<Hashed<ChannelKey>>();
-        size_of::<Channel>() + SEATS * size_of::<Seat>() + NAMES_BYTES + self.name.len()
+        let name_bytes = self.name.len() + KeyTable::<ChannelKey>::KEY_BYTES;
+        size_of::<Channel>() + SEATS * size_of::<Seat>() + name_bytes
     }
 }
 
@@ -52,7 +52,7 @@ pub(super) struct Membership {
 impl Membership {
     /// Bytes that one takes, with its seat and its place among the pairs.
     const KEPT_BYTES: usize =
-        size_of::<Membership>() + size_of::<Seat>() + 2 * size_of::<Hashed<MembershipKey>>();
+        size_of::<Membership>() + size_of::<Seat>() + KeyTable::<MembershipKey>::KEY_BYTES;
 }
 
 impl Linked<OfPeer, MembershipKey> for Membership {
@@ -72,7 +72,7 @@ pub(super) struct Channels {
     names: Names<ChannelKey>,
     memberships: Arena<MembershipKey, Membership>,
     /// Peer and channel → membership. Both keys are our own integers, so a cheap hash does.
-    pairs: HashTable<Hashed<MembershipKey>>,
+    pairs: KeyTable<MembershipKey>,
     /// The name of the debug channel, and the channel while anybody is subscribed: whether anybody watches is asked for
     /// each delivery.
     debout_name: Box<str>,
@@ -87,7 +87,7 @@ impl Channels {
             arena: Arena::new(),
             names: Names::new(hasher),
             memberships: Arena::new(),
-            pairs: HashTable::new(),
+            pairs: KeyTable::default(),
             debout_name: debout_name.into(),
             debout: None,
             kept: Kept::default(),
@@ -99,7 +99,7 @@ impl Channels {
         let channel = match self.find(name) {
             Some(channel) if self.membership(peer, channel).is_some() => return,
             Some(channel) => channel,
-            None => self.open(&mut peers[peer], peer, name),
+            None => self.open(peers, peer, name),
         };
         let membership = self.memberships.insert(Membership {
             peer,
@@ -113,9 +113,7 @@ impl Channels {
             .memberships
             .push_back(&mut self.memberships, membership);
         self.kept.add(&mut peers[peer], Membership::KEPT_BYTES);
-        let pair = Hashed::new(pair_hash(peer, channel), membership);
-        self.pairs
-            .insert_unique(pair.table_hash(), pair, Hashed::table_hash);
+        self.pairs.insert(pair_hash(peer, channel), membership);
     }
 
     /// Unsubscribes `peer`, if it is subscribed. O(1).
@@ -192,14 +190,14 @@ impl Channels {
         self.memberships.len()
     }
 
-    fn open(&mut self, first: &mut Peer, payer: PeerKey, name: &str) -> ChannelKey {
+    fn open(&mut self, peers: &mut Arena<PeerKey, Peer>, payer: PeerKey, name: &str) -> ChannelKey {
         let key = self.arena.insert(Channel {
             name: name.into(),
             lane: Lane::default(),
             payer,
         });
         let arena = &self.arena;
-        self.kept.add(first, arena[key].kept_bytes());
+        self.kept.add(&mut peers[payer], arena[key].kept_bytes());
         self.names.insert(name, key, |key| arena[key].name.as_str());
         if *name == *self.debout_name {
             self.debout = Some(key);
@@ -208,22 +206,17 @@ impl Channels {
     }
 
     fn membership(&self, peer: PeerKey, channel: ChannelKey) -> Option<MembershipKey> {
-        let hash = table_hash(pair_hash(peer, channel));
-        let pair = self.pairs.find(hash, |pair| {
-            let membership = &self.memberships[pair.key];
+        self.pairs.find(pair_hash(peer, channel), |key| {
+            let membership = &self.memberships[key];
             membership.peer == peer && membership.channel == channel
-        });
-        pair.map(|pair| pair.key)
+        })
     }
 
     fn remove(&mut self, peers: &mut Arena<PeerKey, Peer>, key: MembershipKey) {
         let (peer, channel) = (self.memberships[key].peer, self.memberships[key].channel);
         peers[peer].memberships.remove(&mut self.memberships, key);
-        let hash = table_hash(pair_hash(peer, channel));
-        self.pairs
-            .find_entry(hash, |known| known.key == key)
-            .expect("every membership is found by its pair")
-            .remove();
+        let was_there = self.pairs.remove(pair_hash(peer, channel), key);
+        assert!(was_there, "every membership is found by its pair");
         let gone = self.memberships.remove(key);
         self.kept.free(&mut peers[peer], Membership::KEPT_BYTES);
         let Channel { lane, payer, .. } = &mut self.arena[channel];
@@ -283,9 +276,9 @@ impl Channels {
     }
 }
 
-/// Mixes two of our own integers: one multiplication spreads them over all bits (Fibonacci hashing, 2^64 / golden ratio).
+/// Mixes two of our own integers: one multiplication spreads them over the upper bits, which are those that count (Fibonacci
+/// hashing, 2^64 / golden ratio).
 fn pair_hash(peer: PeerKey, channel: ChannelKey) -> u64 {
     let pair = u64::from(peer.raw()) << 32 | u64::from(channel.raw());
-    let mixed = pair.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    mixed ^ mixed >> 32
+    pair.wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }

@@ -8,10 +8,8 @@
 use super::event::Failure;
 use super::kept::Kept;
 use super::peer::{Asked, Asking, Peer};
-use crate::index::hashed::{Hashed, table_hash};
-use crate::index::{Arena, Key, Linked, Links, PeerKey, RequestKey, TimerKey};
+use crate::index::{Arena, Key, KeyTable, Linked, Links, PeerKey, RequestKey, TimerKey};
 use compact_str::CompactString;
-use hashbrown::HashTable;
 use std::hash::{BuildHasher, RandomState};
 
 /// One request that waits.
@@ -56,7 +54,7 @@ impl Linked<Asked, RequestKey> for Request {
 pub(super) struct Requests {
     arena: Arena<RequestKey, Request>,
     /// Requester, responder and message id → request. The message id is peer-chosen, so the hash is keyed.
-    table: HashTable<Hashed<RequestKey>>,
+    table: KeyTable<RequestKey>,
     hasher: RandomState,
     next_number: u64,
     kept: Kept,
@@ -74,7 +72,7 @@ impl Requests {
     pub(super) fn new(hasher: RandomState) -> Requests {
         Requests {
             arena: Arena::new(),
-            table: HashTable::new(),
+            table: KeyTable::default(),
             hasher,
             next_number: 0,
             kept: Kept::default(),
@@ -112,9 +110,7 @@ impl Requests {
         peers[requester].asking.push_back(&mut self.arena, key);
         peers[responder].asked.push_back(&mut self.arena, key);
         let hash = self.hasher.hash_one((requester, responder, message_id));
-        let entry = Hashed::new(hash, key);
-        self.table
-            .insert_unique(entry.table_hash(), entry, Hashed::table_hash);
+        self.table.insert(hash, key);
     }
 
     /// The request that a response with this message id answers, if there is one. O(requests equal in all three).
@@ -127,8 +123,7 @@ impl Requests {
         let hash = self.hasher.hash_one((requester, responder, message_id));
         // The table has equal ones in any order.
         self.table
-            .iter_hash(table_hash(hash))
-            .map(|entry| entry.key)
+            .candidates(hash)
             .filter(|&key| {
                 let request = &self.arena[key];
                 request.requester == requester
@@ -190,10 +185,8 @@ impl Requests {
         let hash = self
             .hasher
             .hash_one((requester, responder, request.message_id.as_str()));
-        self.table
-            .find_entry(table_hash(hash), |known| known.key == key)
-            .expect("every request is found by its hash")
-            .remove();
+        let was_there = self.table.remove(hash, key);
+        assert!(was_there, "every request is found by its hash");
         request
     }
 

@@ -1,6 +1,6 @@
 //! Containers that know nothing about peers.
 //!
-//! Owns: the key newtypes and the four containers that the hub and the wheel are built from. They carry step 6 of the
+//! Owns: the key newtypes and the containers that the hub and the wheel are built from. They carry step 6 of the
 //! message path (who receives) and the bookkeeping of step 5.
 //! Must not: know what a peer or a channel is, read a clock, draw randomness, or hold a callback.
 //! The rule comes from section 9 of the house style: an element carries its own position in every container it is in,
@@ -10,17 +10,18 @@
 //! - `list`: order kept by links inside the records; no allocation per member
 //! - `lane`: members side by side in memory, for walking over many of them
 //! - `names`: text chosen by peers → key
-//! - `hashed`: what a hash table holds, here and where something else than a text leads to a record
+//! - `key_table`: something else than a text → key; `names` is made of it
 use std::fmt::Debug;
 use std::hash::Hash;
 
 mod arena;
-pub mod hashed;
+mod key_table;
 mod lane;
 mod list;
 mod names;
 
 pub use arena::Arena;
+pub use key_table::KeyTable;
 pub use lane::Lane;
 pub use list::{Linked, Links, List};
 pub use names::Names;

@@ -7,12 +7,9 @@
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 
-use hashbrown::HashTable;
+use super::{Key, KeyTable};
 
-use super::Key;
-use super::hashed::{Hashed, table_hash};
-
-/// A table from names to keys. Nine bytes per bucket, since it holds keys and hashes and reads the text in the records.
+/// A table from names to keys. Nine bytes per bucket, since it reads the text in the records.
 ///
 /// The caller lends `text_of`, which leads from a key in the table to its record's text, for as long as a call lasts. A
 /// record's text must not change while its key is in the table.
@@ -28,7 +25,7 @@ use super::hashed::{Hashed, table_hash};
 /// ids.remove("ann", ann);
 /// ```
 pub struct Names<K> {
-    table: HashTable<Hashed<K>>,
+    table: KeyTable<K>,
     /// SipHash with a secret key, and not a faster hash: peers choose the names, and who could tell which names collide
     /// could make every look-up walk over all of them. The caller hands it in because this room draws no randomness.
     hasher: RandomState,
@@ -39,7 +36,7 @@ impl<K: Key> Names<K> {
     /// another's.
     pub fn new(hasher: RandomState) -> Self {
         Self {
-            table: HashTable::new(),
+            table: KeyTable::default(),
             hasher,
         }
     }
@@ -57,11 +54,9 @@ impl<K: Key> Names<K> {
         // By then at least 7/8 of the names that the table was built for were removed, which pays for it.
         let len = self.table.len();
         if self.table.capacity() > CAPACITY_KEPT && len < self.table.capacity() / 8 {
-            self.table.shrink_to(2 * len + 1, Hashed::table_hash);
+            self.table.shrink_to(2 * len + 1);
         }
-        let entry = Hashed::new(self.hasher.hash_one(text), key);
-        self.table
-            .insert_unique(entry.table_hash(), entry, Hashed::table_hash);
+        self.table.insert(self.hasher.hash_one(text), key);
     }
 
     /// Forgets the name of `key`. The record need not exist any more. The last name to go takes the memory along; before
@@ -70,22 +65,17 @@ impl<K: Key> Names<K> {
     /// # Panics
     /// If `text` does not lead to `key`.
     pub fn remove(&mut self, text: &str, key: K) {
-        let hash = table_hash(self.hasher.hash_one(text));
-        let found = self.table.find_entry(hash, |other| other.key == key);
-        let Ok(entry) = found else {
-            panic!("{key:?} is not in the table under this name")
-        };
-        entry.remove();
+        let was_there = self.table.remove(self.hasher.hash_one(text), key);
+        assert!(was_there, "{key:?} is not in the table under this name");
         if self.table.is_empty() && self.table.capacity() > CAPACITY_KEPT {
-            self.table = HashTable::new();
+            self.table = KeyTable::default();
         }
     }
 
     /// The key that `text` leads to. O(1), and O(length of the text).
     pub fn find<'t>(&self, text: &str, text_of: impl Fn(K) -> &'t str) -> Option<K> {
-        let hash = table_hash(self.hasher.hash_one(text));
-        let entry = self.table.find(hash, |entry| text_of(entry.key) == text);
-        entry.map(|entry| entry.key)
+        let hash = self.hasher.hash_one(text);
+        self.table.find(hash, |key| text_of(key) == text)
     }
 
     /// How many names there are.
@@ -100,7 +90,7 @@ impl<K: Key> Names<K> {
 }
 
 // Not derived: a hash map's order is chance, and the names are the peers' business.
-impl<K> fmt::Debug for Names<K> {
+impl<K: Key> fmt::Debug for Names<K> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.debug_struct("Names")
             .field("len", &self.table.len())
