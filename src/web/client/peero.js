@@ -22,6 +22,7 @@ class Link {
 	#listener;
 	#timer;
 	#gatherTime;
+	#isOpen = false;
 	#isOver = false;
 
 	/** `listener` is told `open`, `message` and, once, `end`. A link that is not open in time ends. */
@@ -39,7 +40,7 @@ class Link {
 	}
 
 	get isOpen() {
-		return !this.#isOver && this.#channel?.readyState === "open";
+		return this.#isOpen && !this.#isOver && this.#channel.readyState === "open";
 	}
 
 	get isOver() {
@@ -81,13 +82,36 @@ class Link {
 	#adopt(channel) {
 		this.#channel = channel;
 		channel.binaryType = "arraybuffer";
-		// A link opens once, though under load a page in Chromium was told so twice.
-		channel.addEventListener("open", () => {
-			clearTimeout(this.#timer);
-			this.#isOver || this.#listener.open();
-		}, { once: true });
-		channel.addEventListener("message", (event) => this.#isOver || this.#listener.message(event.data));
+		channel.addEventListener("open", () => this.#openWhenReady());
+		channel.addEventListener("message", (event) => {
+			this.#open();
+			this.#isOver || this.#listener.message(event.data);
+		});
 		channel.addEventListener("close", () => this.close());
+	}
+
+	/**
+	 * In Chromium a page that answers is told that its channel is open while what it sends would still be lost without a
+	 * word. The statistics have the truth, where a browser keeps any of channels.
+	 */
+	async #openWhenReady() {
+		try {
+			while (!this.#isOpen && !this.#isOver && await isConnecting(this.#connection)) {
+				await new Promise((resolve) => setTimeout(resolve, 20));
+			}
+		}
+		catch {
+			// Without statistics there is only the event to go by.
+		}
+		this.#open();
+	}
+
+	#open() {
+		if (!this.#isOpen && !this.#isOver) {
+			this.#isOpen = true;
+			clearTimeout(this.#timer);
+			this.#listener.open();
+		}
 	}
 
 	async #describe(description) {
@@ -410,6 +434,11 @@ export class Peero extends EventTarget {
 			link?.close();
 		}
 	}
+}
+
+async function isConnecting(connection) {
+	const statistics = [...(await connection.getStats()).values()];
+	return statistics.some(({ type, state }) => type === "data-channel" && state === "connecting");
 }
 
 const sdpOf = (signal) => (typeof signal === "string" ? signal : signal?.sdp);

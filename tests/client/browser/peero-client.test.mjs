@@ -57,6 +57,40 @@ test("who come at once connect once with everybody", async (t) => {
 	}
 });
 
+test("a peer is told of when what is sent to it arrives", async (t) => {
+	const { hub, context } = await stage(t, browser);
+	const ann = await guest(context, hub, other);
+	await heard(ann, "open");
+	// A channel that answers may call itself open too early; its statistics say so.
+	await ann.evaluate(() => {
+		const getStats = RTCPeerConnection.prototype.getStats;
+		window.asked = 0;
+		RTCPeerConnection.prototype.getStats = function () {
+			window.asked += 1;
+			return window.isReady ? getStats.call(this) : Promise.resolve(new Map([["D1", { type: "data-channel", state: "connecting" }]]));
+		};
+	});
+	const bob = await guest(context, hub, other);
+	await heard(bob, "peer");
+	await ann.waitForFunction(() => window.asked > 1, null, { polling: 20 });
+	assert.deepEqual(await ann.evaluate(() => [window.heard("peer").length, window.peero.peers, window.peero.send("too early")]), [0, [], 0]);
+	await ann.evaluate(() => { window.isReady = true; });
+	await heard(ann, "peer");
+	assert.equal(await ann.evaluate(() => window.peero.send("in time")), 1);
+	assert.deepEqual((await heard(bob, "message")).map(({ data }) => data), ["in time"]);
+
+	// Who is heard can be written to.
+	await ann.evaluate(() => { window.isReady = false; });
+	const cid = await guest(context, hub, other);
+	await heard(cid, "peer", 2);
+	const [annId, cidId] = await Promise.all([ann, cid].map(idOf));
+	assert.equal(await cid.evaluate((to) => window.peero.send("first", to), annId), 1);
+	await heard(ann, "message");
+	const told = await ann.evaluate(() => window.events.filter(({ type }) => type === "peer" || type === "message"));
+	assert.deepEqual(told.slice(1).map(({ type, peer, data }) => [type, peer, data ?? "none"]), [["peer", cidId, "none"], ["message", cidId, "first"]]);
+	assert.deepEqual([...ann.faults, ...bob.faults, ...cid.faults], []);
+});
+
 test("a direct connection that is lost comes back", async (t) => {
 	const { hub, context } = await stage(t, browser);
 	const ann = await guest(context, hub, other, { reconnectTime: 20 });

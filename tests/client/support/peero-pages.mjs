@@ -32,7 +32,7 @@ export async function open(context, url) {
 
 /** What such a page gets: `begin(url)`, and a record of each event, which `heard` reads. */
 function pageTools() {
-	const events = [];
+	const events = window.events = [];
 	window.heard = (type) => events.filter((event) => event.type === type);
 	window.begin = async (module, options) => {
 		const { Peero } = await import(module);
