@@ -179,8 +179,8 @@ impl<S: Socket> Switchboard<S> {
 
     /// Reads from newcomers and from the untried: after those who are in, and from each kind only for so long. At least one of
     /// each gets on in each tick. What a crowd of them has to tell very many is put off until they have their turn among the
-    /// loud: who joins where few are does not wait until thousands have joined elsewhere. While they are too many, every second tick begins with the last who came: who comes when a
-    /// crowd has asked for very much does not wait for all of it.
+    /// loud: who joins where few are does not wait until thousands have joined elsewhere. While they are too many, every
+    /// second tick begins with the last who came: who comes when a crowd has asked for very much does not wait for all of it.
     fn welcome(&mut self) {
         let begins_with_last = std::mem::take(&mut self.turns.last_is_next);
         self.welcome_from(|turns| &mut turns.newcomers, begins_with_last);
