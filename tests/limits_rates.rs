@@ -410,10 +410,12 @@ fn what_waits_in_all_is_bounded_and_the_largest_go_first() {
     let (mut hub, mut slow, mut speaker) = hall(limits, 12);
     // Two have asked for more than the others.
     for reader in &mut slow[..2] {
-        reader.say(&format!(
-            r#"{{"type":"retrievePeers","messageid":"{}"}}"#,
-            "m".repeat(400)
-        ));
+        for _ in 0..5 {
+            reader.say(&format!(
+                r#"{{"type":"retrievePeers","messageid":"{}"}}"#,
+                "m".repeat(400)
+            ));
+        }
         settle(&mut hub, [reader]);
     }
     for _ in 0..11 {
@@ -443,6 +445,34 @@ fn what_is_shared_counts_once() {
         publish_large(&mut hub, &mut speaker, 500_000);
     }
     assert!(hub.census().evicted > 0);
+}
+
+/// What one tick adds to the queues of many is bounded while it is added, and not only when the tick is over: what each
+/// speaker is answered lies between his messages, so that the readers cannot share them.
+#[test]
+fn what_waits_is_bounded_in_the_middle_of_a_tick() {
+    let limits = Limits {
+        memory_bytes: 4 << 20,
+        ..Limits::default()
+    };
+    let (mut hub, _slow, mut speaker) = hall(limits, 1_000);
+    publish_large(&mut hub, &mut speaker, 1 << 10);
+    let message = "x".repeat(2_000);
+    let mut speakers: Vec<TestPeer> = (0..15).map(|_| join(&mut hub, BOB)).collect();
+    for speaker in &mut speakers {
+        for _ in 0..20 {
+            speaker.say(&format!(
+                r#"{{"type":"publish","content":{{"channel":"news","message":"{message}"}}}}"#
+            ));
+            speaker.say(r#"{"type":"retrievePeers"}"#);
+        }
+        speaker.wire().arrive(usize::MAX);
+    }
+    let before = hub.census();
+    let info = allocation_counter::measure(|| hub.tick());
+    println!("at most {} bytes more", info.bytes_max);
+    assert!(hub.census().evicted > before.evicted);
+    assert!(info.bytes_max < 3 * (4 << 20));
 }
 
 /// Says so many bytes of a message that has 2 KiB more.

@@ -139,6 +139,7 @@ impl<S: Socket> Floor<S> {
         }
         self.weigh(key);
         self.watch_queue(key);
+        self.relieve_in_time();
     }
 
     fn cannot_write(&mut self, key: ConnKey, error: &io::Error) {

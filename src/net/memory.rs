@@ -47,6 +47,8 @@ impl<S> Conn<S> {
 impl<S: Socket> Floor<S> {
     /// In so many batches at most those are cut off for whom something waits.
     const BATCHES: usize = 64;
+    /// What may be added in a tick between two looks at how much memory is left: this part of it.
+    const UNWATCHED_SHARE: usize = 16;
 
     /// Brings the account up to date with a connection that has been read from or written to.
     pub(super) fn weigh(&mut self, key: ConnKey) {
@@ -95,15 +97,29 @@ impl<S: Socket> Floor<S> {
         dead.map(|conn| self.kept_bytes(conn)).sum()
     }
 
-    /// Once in a tick: if less than an eighth of the memory is left, those for whom the most waits or is kept are cut off, until
-    /// a quarter is free. So there is place for newcomers whoever takes the rest. O(1) unless memory is short, then
+    /// Does in the middle of a tick what `relieve` does at its end, if more is held than when it was last looked, and by much.
+    pub(super) fn relieve_in_time(&mut self) {
+        let unwatched_max = self.config.limits.memory_bytes / Self::UNWATCHED_SHARE;
+        if self.held_bytes > self.watched_bytes.saturating_add(unwatched_max) {
+            self.relieve();
+            self.watched_bytes = self.held_bytes;
+        }
+    }
+
+    /// If less than an eighth of the memory is left, those for whom the most waits or is kept are cut off, until a quarter is
+    /// free. So there is place for newcomers whoever takes the rest. O(1) unless memory is short, then
     /// O(connections log connections).
     pub(super) fn relieve(&mut self) {
         let most = self.config.limits.memory_bytes;
-        let much = most - most / 8;
-        if self.waiting_bytes() <= much {
-            return;
+        if self.waiting_bytes() > most - most / 8 {
+            self.cut_off_largest();
         }
+    }
+
+    #[cold]
+    fn cut_off_largest(&mut self) {
+        let most = self.config.limits.memory_bytes;
+        let much = most - most / 8;
         self.frames.recount_shared();
         let mut dead_bytes = self.dead_bytes();
         if self.waiting_bytes() - dead_bytes <= much {
@@ -129,8 +145,7 @@ impl<S: Socket> Floor<S> {
     /// Bytes that are there because of this connection, those that it shares among them.
     fn weight(&self, key: ConnKey) -> usize {
         let conn = &self.conns[key.index()];
-        let queued_bytes = conn.out.backlog_bytes() - conn.out.own_bytes();
-        conn.held_bytes() + queued_bytes + self.living_bytes(conn)
+        conn.held_bytes() + conn.out.shared_bytes() + self.living_bytes(conn)
     }
 
     fn evict(&mut self, key: ConnKey, bytes: usize) {

@@ -49,7 +49,9 @@ pub(super) struct OutQueue {
 struct Backlog {
     segments: VecDeque<Segment>,
     bytes: usize,
-    /// Those of the bytes that nobody else has.
+    /// Those of the bytes that are in memory which others may share.
+    shared_bytes: usize,
+    /// The memory in which the rest of them are.
     own_bytes: usize,
 }
 
@@ -133,6 +135,8 @@ impl Frames {
     const CHAINED_KEPT: usize = 1 << 16;
     /// A backlog segment of its own is filled up to this size before the next one is begun.
     const SEGMENT_BYTES: usize = 16 << 10;
+    /// In such steps: doubled, thousands of backlogs that grow together would take twice the memory that they need.
+    const GROWTH_BYTES: usize = 2 << 10;
 
     /// Appends what `write` writes.
     pub(super) fn append(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Span {
@@ -262,13 +266,22 @@ impl OutQueue {
             let bytes: usize = waiting.map(|waiting| waiting.len()).sum();
             assert_eq!(bytes, backlog.bytes);
             assert!(bytes > 0, "an empty backlog is none");
-            let own = backlog.segments.iter().filter(|segment| !segment.is_shared);
-            let own_bytes: usize = own.map(|segment| segment.waiting.len()).sum();
+            let segments = backlog.segments.iter();
+            let (shared, own): (Vec<_>, Vec<_>) = segments.partition(|segment| segment.is_shared);
+            let shared_bytes: usize = shared.iter().map(|segment| segment.waiting.len()).sum();
+            assert_eq!(shared_bytes, backlog.shared_bytes);
+            let own_bytes: usize = own.iter().map(|segment| segment.chunk.capacity()).sum();
             assert_eq!(own_bytes, backlog.own_bytes);
         }
     }
 
-    /// Those of them that are in memory of the queue's own.
+    /// Those of them that are in memory which others may share.
+    pub(super) fn shared_bytes(&self) -> usize {
+        let backlog = self.backlog.as_ref();
+        backlog.map_or(0, |backlog| backlog.shared_bytes)
+    }
+
+    /// Bytes of memory in which the rest of them are.
     pub(super) fn own_bytes(&self) -> usize {
         self.backlog.as_ref().map_or(0, |backlog| backlog.own_bytes)
     }
@@ -409,6 +422,7 @@ impl Backlog {
         self.bytes += waiting.len();
         // Sharing holds on to all of the tick's bytes, so it must be worth it.
         if waiting.len() >= Frames::SEGMENT_BYTES && waiting.len() * 4 >= bytes.len() {
+            self.shared_bytes += waiting.len();
             self.segments.push_back(Segment {
                 chunk: Arc::clone(bytes),
                 waiting,
@@ -417,19 +431,27 @@ impl Backlog {
             return;
         }
         let copied = &bytes[waiting];
-        self.own_bytes += copied.len();
         let last = self.segments.back_mut();
         let last = last.filter(|last| !last.is_shared);
         let own = last.and_then(|last| Some((&mut last.waiting, Arc::get_mut(&mut last.chunk)?)));
         match own {
             Some((waiting, chunk)) if chunk.len() + copied.len() <= Frames::SEGMENT_BYTES => {
+                self.own_bytes -= chunk.capacity();
+                let filled = chunk.len() + copied.len();
+                if filled > chunk.capacity() {
+                    chunk
+                        .reserve_exact(filled.next_multiple_of(Frames::GROWTH_BYTES) - chunk.len());
+                }
                 chunk.extend_from_slice(copied);
+                self.own_bytes += chunk.capacity();
                 waiting.end = chunk.len();
             }
             Some(_) | None => {
+                let chunk = copied.to_vec();
+                self.own_bytes += chunk.capacity();
                 let segment = Segment {
                     waiting: 0..copied.len(),
-                    chunk: Arc::new(copied.to_vec()),
+                    chunk: Arc::new(chunk),
                     is_shared: false,
                 };
                 match planted::bug("backlog-turned-round") {
@@ -447,13 +469,16 @@ impl Backlog {
         let mut rest = taken;
         while let Some(first) = self.segments.front_mut() {
             let piece = rest.min(first.waiting.len());
-            if !first.is_shared {
-                self.own_bytes -= piece;
+            if first.is_shared {
+                self.shared_bytes -= piece;
             }
             first.waiting.start += piece;
             rest -= piece;
             if !first.waiting.is_empty() {
                 break;
+            }
+            if !first.is_shared {
+                self.own_bytes -= first.chunk.capacity();
             }
             self.segments.pop_front();
         }

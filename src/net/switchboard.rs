@@ -183,6 +183,7 @@ impl<S: Socket> Switchboard<S> {
                 resting: 0,
                 postpones: false,
                 held_bytes: 0,
+                watched_bytes: 0,
                 drop_first: DropFirst::new(&config),
                 census: Census::default(),
                 fault_log: LogLimit::default(),
