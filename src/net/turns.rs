@@ -32,6 +32,8 @@ pub(super) struct Turns {
     greeting: VecDeque<ConnKey>,
     /// Of those who come, the last one is next, and not the first.
     last_is_next: bool,
+    /// Whose turn makes no more work than this says little, at present.
+    modest_cost_max: u64,
 }
 
 impl Turns {
@@ -84,6 +86,11 @@ const LOUD_COST_MAX: u64 = 4_000_000;
 /// others hardly notice who always has more to say (`benches/neighbours.rs`).
 const TURN_COST: std::ops::RangeInclusive<u64> = 250_000..=500_000;
 
+/// The bounds on what one of them may take of it to count among those who say little. It is the less the more there are:
+/// two thousand who ask for a quarter of a millisecond each would let everybody wait for half a second. What is sent to a
+/// hundred is below it.
+const MODEST_COST: std::ops::RangeInclusive<u64> = 20_000..=*TURN_COST.end();
+
 /// Work on newcomers after which the others of them wait for the next tick, in about a nanosecond: 8 ms.
 /// Whoever is in waits no longer than that for a flood of those who come.
 const NEWCOMERS_COST_MAX: u64 = 8_000_000;
@@ -133,6 +140,7 @@ impl<S: Socket> Switchboard<S> {
         let all = ready + loud + self.turns.newcomers.len() + self.turns.untried.len();
         let share = TICK_COST_MAX / all.max(1) as u64;
         self.floor.turn_cost_max = share.clamp(*TURN_COST.start(), *TURN_COST.end());
+        self.turns.modest_cost_max = share.clamp(*MODEST_COST.start(), *MODEST_COST.end());
         self.admit_who_waits();
         self.floor.cost = 0;
         if let Some(key) = self.turns.loud.pop_front() {
@@ -239,7 +247,7 @@ impl<S: Socket> Switchboard<S> {
         let after = self.read_from(key);
         let cost = self.floor.cost_without_flushes().wrapping_sub(before);
         if let Some(conn) = self.floor.conns.get_mut(key.index()) {
-            conn.is_costly = cost > *TURN_COST.end();
+            conn.is_costly = cost > self.turns.modest_cost_max;
             conn.modest_turns = match conn.is_costly {
                 true => 0,
                 false => MODEST_TURNS.min(conn.modest_turns + 1),
