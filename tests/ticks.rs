@@ -690,6 +690,46 @@ fn who_is_in_does_not_wait_for_a_crowd_that_comes() {
     settle(&mut hub, &mut crowd);
 }
 
+/// While very many said each time a middling amount, too little to be loud, those who said little waited for all of them.
+#[test]
+fn little_does_not_wait_for_a_middling_amount_from_very_many() {
+    let config = Config {
+        ping_interval_ms: 0,
+        ..Config::default()
+    };
+    let mut hub = TestHub::new(config, 1);
+    // To hear it is a sixth of a millisecond.
+    let names: Vec<String> = (0..1_000).map(|name| format!(r#""{name}""#)).collect();
+    let middling = format!(
+        r#"{{"type":"unsubscribe","content":{{"channels":[{}]}}}}"#,
+        names.join(",")
+    );
+    let mut crowd: Vec<TestPeer> = (0..400)
+        .map(|_| TestPeer::new(connect(&mut hub), "/"))
+        .collect();
+    let mut modest = TestPeer::new(connect(&mut hub), "/");
+    for _ in 0..4 {
+        modest.say(r#"{"type":"addTag","content":"t"}"#);
+        for peer in &mut crowd {
+            peer.say(&middling);
+        }
+        settle(&mut hub, crowd.iter_mut().chain([&mut modest]));
+        modest.texts();
+    }
+    for peer in &mut crowd {
+        peer.say(&middling);
+        peer.wire().arrive(usize::MAX);
+    }
+    modest.say(r#"{"type":"retrievePeers","messageid":"m"}"#);
+    modest.wire().arrive(usize::MAX);
+    hub.tick();
+    assert_eq!(modest.texts().len(), 1);
+    let heard = |peer: &&mut TestPeer| !peer.wire().has_unread();
+    let heard = crowd.iter_mut().filter(heard).count();
+    assert!(heard < crowd.len() / 2, "{heard} were heard before");
+    settle(&mut hub, &mut crowd);
+}
+
 /// Whoever came after a crowd that made much work waited for all of it.
 #[test]
 fn who_comes_last_does_not_wait_for_all_of_a_crowd() {
