@@ -103,7 +103,7 @@ pub(super) struct Floor<S> {
     pub(super) postpones: bool,
     /// What the account of memory has down for all connections.
     pub(super) held_bytes: usize,
-    /// The same when it was last looked, in the middle of a tick, whether that is too much.
+    /// The same when it was last looked whether that is too much.
     pub(super) watched_bytes: usize,
     pub(super) drop_first: DropFirst,
     pub(super) census: Census,

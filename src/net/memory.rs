@@ -97,12 +97,11 @@ impl<S: Socket> Floor<S> {
         dead.map(|conn| self.kept_bytes(conn)).sum()
     }
 
-    /// Does in the middle of a tick what `relieve` does at its end, if more is held than when it was last looked, and by much.
+    /// Does in the middle of a tick what `relieve` does at its end, if much has been added since that was last done.
     pub(super) fn relieve_in_time(&mut self) {
         let unwatched_max = self.config.limits.memory_bytes / Self::UNWATCHED_SHARE;
         if self.held_bytes > self.watched_bytes.saturating_add(unwatched_max) {
             self.relieve();
-            self.watched_bytes = self.held_bytes;
         }
     }
 
@@ -114,6 +113,7 @@ impl<S: Socket> Floor<S> {
         if self.waiting_bytes() > most - most / 8 {
             self.cut_off_largest();
         }
+        self.watched_bytes = self.held_bytes;
     }
 
     #[cold]

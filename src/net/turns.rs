@@ -87,8 +87,8 @@ const LOUD_COST_MAX: u64 = 4_000_000;
 const TURN_COST: std::ops::RangeInclusive<u64> = 250_000..=500_000;
 
 /// The bounds on what one of them may take of it to count among those who say little. It is the less the more there are:
-/// two thousand who ask for a quarter of a millisecond each would let everybody wait for half a second. What is sent to a
-/// hundred is below it.
+/// two thousand who ask for a quarter of a millisecond each would let everybody wait for half a second. A short message to a
+/// thousand is below it.
 const MODEST_COST: std::ops::RangeInclusive<u64> = 20_000..=*TURN_COST.end();
 
 /// Work on newcomers after which the others of them wait for the next tick, in about a nanosecond: 8 ms.
