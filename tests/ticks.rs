@@ -724,8 +724,7 @@ fn little_does_not_wait_for_a_middling_amount_from_very_many() {
     modest.wire().arrive(usize::MAX);
     hub.tick();
     assert_eq!(modest.texts().len(), 1);
-    let heard = |peer: &&mut TestPeer| !peer.wire().has_unread();
-    let heard = crowd.iter_mut().filter(heard).count();
+    let heard = crowd.iter().filter(|one| !one.wire().has_unread()).count();
     assert!(heard < crowd.len() / 2, "{heard} were heard before");
     settle(&mut hub, &mut crowd);
 }

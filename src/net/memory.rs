@@ -110,16 +110,15 @@ impl<S: Socket> Floor<S> {
     /// O(connections log connections).
     pub(super) fn relieve(&mut self) {
         let most = self.config.limits.memory_bytes;
-        if self.waiting_bytes() > most - most / 8 {
-            self.cut_off_largest();
+        let much = most - most / 8;
+        if self.waiting_bytes() > much {
+            self.cut_off_largest(most, much);
         }
         self.watched_bytes = self.held_bytes;
     }
 
     #[cold]
-    fn cut_off_largest(&mut self) {
-        let most = self.config.limits.memory_bytes;
-        let much = most - most / 8;
+    fn cut_off_largest(&mut self, most: usize, much: usize) {
         self.frames.recount_shared();
         let mut dead_bytes = self.dead_bytes();
         if self.waiting_bytes() - dead_bytes <= much {

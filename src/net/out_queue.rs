@@ -49,9 +49,7 @@ pub(super) struct OutQueue {
 struct Backlog {
     segments: VecDeque<Segment>,
     bytes: usize,
-    /// Those of the bytes that are in memory which others may share.
-    shared_bytes: usize,
-    /// The memory in which the rest of them are.
+    /// The memory of those segments that nobody shares.
     own_bytes: usize,
 }
 
@@ -266,22 +264,20 @@ impl OutQueue {
             let bytes: usize = waiting.map(|waiting| waiting.len()).sum();
             assert_eq!(bytes, backlog.bytes);
             assert!(bytes > 0, "an empty backlog is none");
-            let segments = backlog.segments.iter();
-            let (shared, own): (Vec<_>, Vec<_>) = segments.partition(|segment| segment.is_shared);
-            let shared_bytes: usize = shared.iter().map(|segment| segment.waiting.len()).sum();
-            assert_eq!(shared_bytes, backlog.shared_bytes);
-            let own_bytes: usize = own.iter().map(|segment| segment.chunk.capacity()).sum();
+            let own = backlog.segments.iter().filter(|segment| !segment.is_shared);
+            let own_bytes: usize = own.map(|segment| segment.chunk.capacity()).sum();
             assert_eq!(own_bytes, backlog.own_bytes);
         }
     }
 
-    /// Those of them that are in memory which others may share.
+    /// Bytes of the backlog that are in memory which others may share. O(its segments).
     pub(super) fn shared_bytes(&self) -> usize {
-        let backlog = self.backlog.as_ref();
-        backlog.map_or(0, |backlog| backlog.shared_bytes)
+        let segments = self.backlog.iter().flat_map(|backlog| &backlog.segments);
+        let shared = segments.filter(|segment| segment.is_shared);
+        shared.map(|segment| segment.waiting.len()).sum()
     }
 
-    /// Bytes of memory in which the rest of them are.
+    /// Bytes of memory in which the rest of the backlog is.
     pub(super) fn own_bytes(&self) -> usize {
         self.backlog.as_ref().map_or(0, |backlog| backlog.own_bytes)
     }
@@ -422,7 +418,6 @@ impl Backlog {
         self.bytes += waiting.len();
         // Sharing holds on to all of the tick's bytes, so it must be worth it.
         if waiting.len() >= Frames::SEGMENT_BYTES && waiting.len() * 4 >= bytes.len() {
-            self.shared_bytes += waiting.len();
             self.segments.push_back(Segment {
                 chunk: Arc::clone(bytes),
                 waiting,
@@ -469,9 +464,6 @@ impl Backlog {
         let mut rest = taken;
         while let Some(first) = self.segments.front_mut() {
             let piece = rest.min(first.waiting.len());
-            if first.is_shared {
-                self.shared_bytes -= piece;
-            }
             first.waiting.start += piece;
             rest -= piece;
             if !first.waiting.is_empty() {
